@@ -19,6 +19,24 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs to the end in silence, for programs that chatter; where it fails, the end of what it said is
+/// part of the error.
+pub(crate) fn run_quietly(command: &mut Command) -> Result<()> {
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{}`", show(command)))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        bail!("`{}` failed ({}), saying:\n{}", show(command), output.status, last_lines(&said, 10));
+    }
+    Ok(())
+}
+
+/// The end of a long text.
+pub(crate) fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
 /// Whether the program starts and ends well; says nothing.
 pub(crate) fn works(command: &mut Command) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -66,6 +84,23 @@ mod tests {
         assert!(error.contains("`false -x` failed"), "{error}");
         let error = run(&mut Command::new("no-such-program-here")).unwrap_err().to_string();
         assert!(error.contains("cannot start `no-such-program-here`"), "{error}");
+    }
+
+    #[test]
+    fn a_quiet_failure_tells_the_end_of_what_was_said() {
+        let mut command = Command::new("sh");
+        let error =
+            run_quietly(command.args(["-c", "seq 1 30; echo reason >&2; exit 3"])).unwrap_err().to_string();
+        assert!(error.contains("exit status: 3") && error.contains("\nreason"), "{error}");
+        assert!(!error.contains("\n20\n"), "{error}");
+        run_quietly(&mut Command::new("true")).unwrap();
+    }
+
+    #[test]
+    fn the_end_of_a_text() {
+        assert_eq!(last_lines("a\nb\nc", 2), "b\nc");
+        assert_eq!(last_lines("a", 2), "a");
+        assert_eq!(last_lines("", 2), "");
     }
 
     #[test]

@@ -60,9 +60,17 @@ pub(crate) fn up(port: u16) -> Result<SocketAddr> {
         }
         remove(&home, &running)?;
     }
+    sweep(&home);
     native::ensure(&[native::KAFKA])?;
     let libraries = release::libraries(&home)?;
     step(&format!("Kafka {} start", release::VERSION), || start(&home, &libraries, port))
+}
+
+/// Fetches the release, so that a test run learns of a missing network before it has built anything.
+pub(crate) fn prepare() -> Result<()> {
+    let home = home()?;
+    let _lock = lock(&home)?;
+    release::libraries(&home).map(drop)
 }
 
 /// Stops the broker and removes its data; without one, says so and succeeds.
@@ -121,7 +129,7 @@ fn start(home: &Path, libraries: &Path, port: u16) -> Result<SocketAddr> {
     let running = Running { pid: broker.id(), bootstrap, folder };
     std::fs::write(state_file(home), running.to_text()).context("cannot write Kafka's state file")?;
     if let Err(error) = wait_until_ready(&mut broker, bootstrap) {
-        let tail = last_lines(&std::fs::read_to_string(&log_path).unwrap_or_default(), 5);
+        let tail = command::last_lines(&std::fs::read_to_string(&log_path).unwrap_or_default(), 5);
         remove(home, &running)?;
         return Err(error.context(format!("Kafka did not come up; the end of its log:\n{tail}\n")));
     }
@@ -216,6 +224,16 @@ fn remove(home: &Path, running: &Running) -> Result<()> {
     std::fs::remove_file(state_file(home)).context("cannot remove Kafka's state file")
 }
 
+/// Removes what an `up` that was interrupted before its state file left behind; called without a
+/// running broker, under the lock.
+fn sweep(home: &Path) {
+    for entry in std::fs::read_dir(home).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("run-") {
+            std::fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+}
+
 impl Running {
     /// A process of that id that names our folder: an id used again by another program is not ours.
     /// A zombie has an empty command line.
@@ -248,11 +266,6 @@ fn state_file(home: &Path) -> PathBuf {
 
 fn load(home: &Path) -> Option<Running> {
     Running::from_text(&std::fs::read_to_string(state_file(home)).ok()?)
-}
-
-fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
 #[cfg(test)]
@@ -301,12 +314,5 @@ mod tests {
             TOPICS.iter().filter(|topic| topic.compacted).map(|topic| topic.name).collect();
         assert_eq!(compacted, ["bedwatch.state"]);
         assert_eq!(TOPICS.len(), 11);
-    }
-
-    #[test]
-    fn the_end_of_a_log() {
-        assert_eq!(last_lines("a\nb\nc", 2), "b\nc");
-        assert_eq!(last_lines("a", 2), "a");
-        assert_eq!(last_lines("", 2), "");
     }
 }

@@ -137,7 +137,7 @@ fn install(packages: &[&str]) -> Result<()> {
         command
             .args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"])
             .args(args);
-        command::run(&mut command)
+        command::run_quietly(&mut command)
     };
     step("apt-get update", || apt(&["update"]))?;
     let install = [&["install", "-y", "--no-install-recommends"], packages].concat();

@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: what a fresh machine lacks, installed and verified; a warm call takes
 //! only as long as hashing the library.
 
-use crate::{command, native, onnxruntime, places, progress};
+use crate::{command, kafka, native, onnxruntime, places, progress};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::process::Command;
@@ -44,6 +44,9 @@ pub(crate) fn run(purpose: For) -> Result<PathBuf> {
         Some(library) => library,
         None => onnxruntime::fetch(&cache)?,
     };
+    if purpose == For::Test {
+        kafka::prepare()?;
+    }
     progress::say(&format!("ONNX Runtime library: {}", library.display()));
     Ok(library)
 }
