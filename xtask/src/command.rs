@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Runs to the end with the program's stdout on our stderr, so that ours stays clean.
@@ -70,7 +70,9 @@ pub(crate) fn cargo() -> Command {
 }
 
 fn show(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let program = command.get_program();
+    let name = Path::new(program).file_name().unwrap_or(program);
+    let words = std::iter::once(name).chain(command.get_args());
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
 
@@ -80,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_failure_names_the_command() {
-        let error = run(Command::new("false").arg("-x")).unwrap_err().to_string();
+        let error = run(Command::new("/bin/false").arg("-x")).unwrap_err().to_string();
         assert!(error.contains("`false -x` failed"), "{error}");
         let error = run(&mut Command::new("no-such-program-here")).unwrap_err().to_string();
         assert!(error.contains("cannot start `no-such-program-here`"), "{error}");

@@ -1,0 +1,1 @@
+//! Risks to alerts: policy, technical alerts, evidence and ids.

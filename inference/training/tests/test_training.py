@@ -1,0 +1,128 @@
+"""python -m unittest discover -s tests   (from inference/training; BEDWATCH_SHARED=DIR for the tests on real records)"""
+
+import json
+import os
+import random
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+from bedwatch_training import contract, utility
+from bedwatch_training.narrator_check import faults
+from bedwatch_training.narrator_grammar import Evidence, Fact, corpus_words, evidence, say
+from bedwatch_training.narrator_words import FORBIDDEN, SUBJECTS, TREND_WORDS
+from bedwatch_training.stays import Stays, serving_windows, training_windows
+
+SCORING = Path(os.environ.get("BEDWATCH_SHARED", "../../../shared/data")) / "sepsis-cinc2019" / "scoring"
+
+
+class Utility(unittest.TestCase):
+    @unittest.skipUnless(SCORING.exists(), "shared data absent")
+    def test_worked_cases_of_the_official_functions(self):
+        for case in json.loads((SCORING / "worked-cases.json").read_text())["cases"]:
+            one, zero = utility.per_hour(np.array(case["labels"]))
+            self.assertAlmostEqual(zero.sum(), case["utility_all_zero"], places=9)
+            self.assertAlmostEqual(one.sum(), case["utility_all_one"], places=9)
+            np.testing.assert_allclose(one - zero, case["gain_of_single_positive_at_hour"], atol=1e-9)
+
+    @unittest.skipUnless(SCORING.exists(), "shared data absent")
+    def test_official_score_of_shipped_predictions(self):
+        from bedwatch_training.prepare import _members, _psv_table
+
+        files = dict(_members(SCORING.parent / "training_setB.dev.tar.zst"))
+        paths = sorted((SCORING / "predictions").glob("*.psv"))
+        table, rows = _psv_table([(p.stem, files[p.stem]) for p in paths])
+        alarm = np.concatenate([[int(line.split("|")[1]) for line in p.read_text().split()[1:]] for p in paths]).astype(bool)
+        got = utility.normalised(alarm, *utility.table(table["SepsisLabel"].astype(int), rows))
+        expected = json.loads((SCORING / "expected.json").read_text())["expected"]["normalized_utility"]
+        self.assertAlmostEqual(got, expected, places=6)
+
+    def test_best_threshold_is_the_best_of_all(self):
+        rng = np.random.default_rng(3)
+        rows = np.array([30, 20, 25])
+        labels = np.zeros(75, int)
+        labels[18:30] = 1
+        score = np.round(rng.random(75), 1)
+        tables = utility.table(labels, rows)
+        threshold, best = utility.best_threshold(score, *tables)
+        every = [utility.normalised(score >= t, *tables) for t in np.unique(score)]
+        self.assertAlmostEqual(best, max(every))
+        self.assertAlmostEqual(utility.normalised(score >= threshold, *tables), best)
+
+
+class Tokens(unittest.TestCase):
+    def test_carried_masked_and_aged_within_a_stay(self):
+        s = contract.S
+        values = np.full((5, s), np.nan, dtype=np.float32)
+        values[0, 0], values[2, 0], values[3, 0] = 10.0, 1e6, 20.0
+        starts = np.array([0, 0, 0, 3, 3])
+        nan = np.full(5, np.nan)
+        t = contract.tokens(values, starts, nan, nan, np.array([1, 2, 3, 1, 2.0]), np.full(s, 8.0), np.full(s, 2.0))
+        np.testing.assert_allclose(t[:, 0], [1, 1, contract.CLIP, 5, 5])
+        np.testing.assert_allclose(t[:, s], [1, 0, 1, 1, 0])
+        np.testing.assert_allclose(t[:, 2 * s], [0, 1 / 48, 0, 0, 1 / 48], rtol=1e-6)
+        np.testing.assert_allclose(t[:, 1], 0)
+        np.testing.assert_allclose(t[:, 2 * s + 1], 1)
+        np.testing.assert_allclose(t[0, -3:], [0.6, 0.5, np.log(2) / 6], rtol=1e-6)
+
+    def test_every_hour_is_served_once_and_counted_once(self):
+        rows = np.array([1, 47, 48, 49, 130])
+        n = rows.sum()
+        blank = np.zeros(n)
+        stays = Stays(np.zeros((n, contract.S)), rows, rows, rows, rows, blank, blank, blank, blank, blank)
+        served = np.zeros(n, int)
+        for start, length, keep in serving_windows(stays):
+            served[start + keep : start + length] += 1
+        np.testing.assert_array_equal(served, 1)
+        counted = np.zeros(n, int)
+        for start, length, first in training_windows(stays, np.random.default_rng(1)):
+            counted[start + first : start + length] += 1
+        self.assertTrue((counted >= 1).all() and (counted <= 2).all())
+
+
+class Grammar(unittest.TestCase):
+    def test_no_phrase_ends_another(self):
+        phrases = list(SUBJECTS.values())
+        self.assertEqual(len(set(phrases)), len(phrases))
+        for a in phrases:
+            self.assertFalse([b for b in phrases if a != b and b.endswith(" " + a)], a)
+
+    def test_words_hold_no_advice_and_no_digits(self):
+        words = corpus_words()
+        self.assertFalse(set(words) & set(FORBIDDEN))
+        self.assertFalse([w for w in words if not w.startswith("{f") and any(c.isdigit() for c in w)])
+
+    def test_what_the_grammar_says_is_faithful(self):
+        rng, words = random.Random(11), set(corpus_words())
+        for _ in range(3000):
+            e = evidence(rng)
+            text = say(e)
+            self.assertEqual(faults(e, text), [], " ".join(text))
+            self.assertLessEqual(set(text), words)
+
+    def test_the_checker_catches(self):
+        e = Evidence("shock", "high", (Fact("abp_mean", "low", "falling"),), ("lactate",))
+        good = "urgent concern for circulatory shock : mean arterial pressure {f0} low and falling . missing : lactate .".split()
+        self.assertEqual(faults(e, good), [])
+        for old, new in (
+            ("falling", "rising"), ("low", "high"), ("low", "critically"), ("{f0}", "{f1}"), ("arterial", "cuff"), ("lactate", "creatinine"),
+            ("urgent", "rising"), ("concern", "low"), ("circulatory", "give"), ("urgent", "7"), ("falling", "now"),
+        ):  # fmt: skip
+            self.assertNotEqual(faults(e, [new if w == old else w for w in good]), [], f"{old} -> {new}")
+        self.assertNotEqual(faults(e, good[:-1]), [])
+        self.assertNotEqual(faults(e, good + ["."] * 60), [])
+
+    def test_flipping_a_trend_flips_the_words(self):
+        rng = random.Random(5)
+        for _ in range(300):
+            e = evidence(rng)
+            flip = {"rising": "falling", "falling": "rising"}.get(e.facts[0].trend)
+            if flip:
+                turned = Evidence(e.kind, e.priority, (Fact(e.facts[0].signal, e.facts[0].band, flip), *e.facts[1:]), e.missing)
+                self.assertTrue(set(say(turned)) & set(TREND_WORDS[flip]))
+                self.assertNotEqual(say(e), say(turned))
+
+
+if __name__ == "__main__":
+    unittest.main()

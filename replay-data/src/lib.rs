@@ -1,0 +1,1 @@
+//! Readers of historical formats and the seeded ward simulator.

@@ -1,0 +1,62 @@
+//! The words of an alert and who wrote them. A rationale is display text only: nothing reads a
+//! decision from it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::risk::ModelRef;
+
+/// The rationale of an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Rationale {
+    /// Plain text; every number in it stands in the alert's evidence.
+    pub text: String,
+    /// Who wrote it.
+    pub source: RationaleSource,
+}
+
+/// Who wrote a rationale.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RationaleSource {
+    /// A language model, checked.
+    Model(ModelRef),
+    /// The template, and why it spoke instead of a model.
+    Template(TemplateReason),
+}
+
+/// Why the template spoke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TemplateReason {
+    /// Technical alerts are always told by template.
+    Technical,
+    /// No narrator is loaded.
+    NoModel,
+    /// The deadline came first.
+    Deadline,
+    /// The queue before the narrator was full.
+    QueueFull,
+    /// The model failed to run.
+    ModelFailed,
+    /// The fact checker refused what the model wrote.
+    CheckFailed,
+    /// Only raised alerts are put into words by the model.
+    Lifecycle,
+}
+
+impl TemplateReason {
+    /// The snake-case name, also the metric label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Technical => "technical",
+            Self::NoModel => "no_model",
+            Self::Deadline => "deadline",
+            Self::QueueFull => "queue_full",
+            Self::ModelFailed => "model_failed",
+            Self::CheckFailed => "check_failed",
+            Self::Lifecycle => "lifecycle",
+        }
+    }
+}
