@@ -1,1 +1,18 @@
-//! Risks to alerts: policy, technical alerts, evidence and ids.
+//! Frames and risks to alerts, as a pure fold.
+//!
+//! [`condition`] says what holds of one frame, [`episode`] turns that into episodes with
+//! persistence, hysteresis and refractory time, [`policy`] runs them for one patient, [`evidence`]
+//! collects the numbered facts, [`draft`] puts them together. A rationale is attached last and
+//! cannot change anything: [`draft::Draft::with_rationale`] is the only way to an alert.
+
+pub mod condition;
+pub mod config;
+pub mod draft;
+pub mod episode;
+pub mod evidence;
+pub mod limits;
+pub mod policy;
+
+pub use config::Config;
+pub use draft::Draft;
+pub use policy::{Decision, Policy};

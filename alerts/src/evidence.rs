@@ -1,0 +1,294 @@
+//! Collects the numbered facts of an alert from the frame it was decided on.
+//!
+//! Which subjects tell most is fixed by kind; for the model's kinds the strongest attributions come
+//! first. Only current values become facts; wanted ones that are not known are listed as missing.
+
+use bedwatch_schemas::{
+    alert::AlertKind,
+    event::Modality,
+    evidence::{Derived, Direction, Evidence, Fact, FactId, MAX_FACTS, Missing, SilentFeed, Subject, Trend},
+    frame::FeatureFrame,
+    medication::Drug,
+    risk::{Assessment, Attribution, Head},
+    score::ScoreKind,
+    signal::Signal,
+    summary::WindowLength,
+    time::{EventTime, Span},
+    unit::Unit,
+};
+
+use crate::limits;
+
+/// Most missing subjects listed.
+const MAX_MISSING: usize = 4;
+
+/// Collects the evidence of one decision.
+#[must_use]
+pub fn collect(
+    kind: AlertKind,
+    modality: Option<Modality>,
+    frame: &FeatureFrame,
+    assessment: Option<&Assessment>,
+    attributions: &[Attribution],
+) -> Evidence {
+    let mut evidence = Evidence::default();
+    if let Some(modality) = modality {
+        let feeds = frame.freshness.iter().filter(|f| f.modality == modality);
+        evidence.feeds = feeds.map(|f| SilentFeed { modality, last_at: f.last_at }).collect();
+        return evidence;
+    }
+    let driven = attributions.iter().map(|a| a.subject);
+    for subject in leading(kind).iter().copied().chain(driven).chain(wanted(kind).iter().copied()) {
+        if evidence.facts.len() >= facts_of(kind) || evidence.facts.iter().any(|f| f.subject == subject) {
+            continue;
+        }
+        if let Some(mut fact) = fact(subject, frame, assessment) {
+            fact.id = FactId(u8::try_from(evidence.facts.len()).unwrap_or(u8::MAX));
+            evidence.facts.push(fact);
+        } else if wanted(kind).contains(&subject)
+            && evidence.missing.len() < MAX_MISSING
+            && !covered(subject, frame)
+        {
+            evidence.missing.push(Missing { subject, last_at: last_known(subject, frame) });
+        }
+    }
+    evidence
+}
+
+/// What comes first whatever the attributions say.
+const fn leading(kind: AlertKind) -> &'static [Subject] {
+    match kind {
+        AlertKind::Sepsis => &[Subject::Risk(Head::Sepsis)],
+        AlertKind::Deterioration => &[Subject::Risk(Head::Deterioration)],
+        _ => &[],
+    }
+}
+
+const fn facts_of(kind: AlertKind) -> usize {
+    match kind {
+        AlertKind::Sepsis | AlertKind::Deterioration => 8,
+        AlertKind::EarlyWarning | AlertKind::Shock => 7,
+        AlertKind::Respiratory => 6,
+        _ => 4,
+    }
+}
+
+const _: () = assert!(facts_of(AlertKind::Sepsis) <= MAX_FACTS);
+
+/// The subjects a clinician wants to hear of, most telling first.
+const fn wanted(kind: AlertKind) -> &'static [Subject] {
+    use Signal as S;
+    use Subject::{Derived as D, Infusion as I, Score as C, Signal as V};
+    match kind {
+        AlertKind::Sepsis => &[
+            V(S::Lactate),
+            V(S::AbpMean),
+            V(S::NibpMean),
+            V(S::HeartRate),
+            V(S::RespRate),
+            V(S::Temperature),
+            V(S::Wbc),
+            C(ScoreKind::Sofa),
+            I(Drug::Norepinephrine),
+        ],
+        AlertKind::Deterioration => &[
+            V(S::AbpMean),
+            V(S::NibpMean),
+            V(S::HeartRate),
+            V(S::RespRate),
+            V(S::Spo2),
+            V(S::Lactate),
+            C(ScoreKind::News2),
+        ],
+        AlertKind::Respiratory => &[
+            V(S::Spo2),
+            V(S::RespRate),
+            V(S::Fio2),
+            D(Derived::PfRatio),
+            V(S::Etco2),
+            V(S::HeartRate),
+            V(S::Pao2),
+        ],
+        AlertKind::Shock => &[
+            V(S::AbpMean),
+            V(S::NibpMean),
+            C(ScoreKind::ShockIndex),
+            V(S::HeartRate),
+            V(S::Lactate),
+            I(Drug::Norepinephrine),
+            V(S::Hemoglobin),
+        ],
+        AlertKind::Seizure => &[
+            D(Derived::EegSeizureScore),
+            D(Derived::EegDominantFrequency),
+            D(Derived::EegSef95),
+            V(S::HeartRate),
+        ],
+        AlertKind::Hypoglycaemia | AlertKind::Hyperglycaemia => {
+            &[V(S::CgmGlucose), D(Derived::CgmRate), D(Derived::CgmForecast), V(S::Glucose)]
+        }
+        AlertKind::EarlyWarning => &[
+            C(ScoreKind::News2),
+            V(S::RespRate),
+            V(S::Spo2),
+            V(S::AbpSystolic),
+            V(S::NibpSystolic),
+            V(S::HeartRate),
+            V(S::GcsTotal),
+            V(S::Temperature),
+        ],
+        AlertKind::StaleFeed | AlertKind::SignalLost => &[],
+    }
+}
+
+/// Whether another source of the same quantity is known, so that it is not missing; or the subject
+/// is one whose absence means nothing (no pressor given, no sensor worn).
+fn covered(subject: Subject, frame: &FeatureFrame) -> bool {
+    let known = |s: Signal| frame.current(s).is_some();
+    match subject {
+        Subject::Signal(Signal::AbpMean) => known(Signal::NibpMean),
+        Subject::Signal(Signal::NibpMean) => known(Signal::AbpMean),
+        Subject::Signal(Signal::AbpSystolic) => known(Signal::NibpSystolic),
+        Subject::Signal(Signal::NibpSystolic) => known(Signal::AbpSystolic),
+        Subject::Signal(Signal::CgmGlucose | Signal::Etco2) | Subject::Infusion(_) => true,
+        Subject::Signal(_) => false,
+        _ => true,
+    }
+}
+
+fn last_known(subject: Subject, frame: &FeatureFrame) -> Option<EventTime> {
+    let Subject::Signal(signal) = subject else {
+        return None;
+    };
+    frame.vital(signal).map(|v| v.at).or_else(|| frame.lab(signal).map(|l| l.at))
+}
+
+fn fact(subject: Subject, frame: &FeatureFrame, assessment: Option<&Assessment>) -> Option<Fact> {
+    let plain = |value: f64, unit: Unit, at: EventTime| Fact {
+        id: FactId(0),
+        subject,
+        value,
+        unit,
+        at,
+        band: limits::band(subject, value),
+        trend: None,
+        provenance: None,
+    };
+    match subject {
+        Subject::Signal(signal) => signal_fact(signal, frame),
+        Subject::Score(kind) => {
+            let score = frame.score(kind)?;
+            Some(plain(score.value, Unit::Score, frame.at))
+        }
+        Subject::Risk(head) => {
+            let assessment = assessment?;
+            let risk = assessment.risk(head)?;
+            Some(plain(f64::from(risk.probability) * 100.0, Unit::Percent, assessment.at))
+        }
+        Subject::Infusion(drug) => {
+            let infusion = frame.infusions.iter().find(|i| i.drug == drug && i.running)?;
+            let dose = infusion.rate?;
+            let provenance = Some(infusion.provenance);
+            Some(Fact { provenance, ..plain(dose.value, dose.unit, infusion.since) })
+        }
+        Subject::Derived(derived) => derived_fact(derived, frame, plain),
+    }
+}
+
+fn derived_fact(
+    derived: Derived,
+    frame: &FeatureFrame,
+    plain: impl Fn(f64, Unit, EventTime) -> Fact,
+) -> Option<Fact> {
+    let eeg = frame.eeg.as_ref();
+    let glucose = frame.glucose.as_ref();
+    match derived {
+        Derived::EegSeizureScore => eeg.map(|e| Fact {
+            provenance: Some(e.provenance),
+            ..plain(e.seizure_score * 100.0, Unit::Percent, e.at)
+        }),
+        Derived::EegSef95 => eeg.map(|e| plain(e.sef95_hz, Unit::Hertz, e.at)),
+        Derived::EegDominantFrequency => eeg.map(|e| plain(e.dominant_frequency_hz, Unit::Hertz, e.at)),
+        Derived::EegBurstSuppression => {
+            eeg.and_then(|e| Some(plain(e.burst_suppression_percent?, Unit::Percent, e.at)))
+        }
+        Derived::CgmRate => glucose.and_then(|g| Some(plain(g.rate_mg_dl_min?, Unit::MgPerDlMin, g.at))),
+        Derived::CgmForecast => {
+            glucose.and_then(|g| Some(plain(g.forecast_20min_mg_dl?, Unit::MgPerDl, g.at)))
+        }
+        Derived::PfRatio => {
+            let (pao2, at, _) = frame.current(Signal::Pao2)?;
+            let (fio2, _, _) = frame.current(Signal::Fio2)?;
+            Some(plain(pao2 / (fio2 / 100.0), Unit::MmHg, at))
+        }
+        Derived::HrvRmssd => {
+            frame.cardiac.iter().find_map(|c| Some(plain(c.rmssd_ms?, Unit::Millisecond, c.at)))
+        }
+    }
+}
+
+fn signal_fact(signal: Signal, frame: &FeatureFrame) -> Option<Fact> {
+    // The sensor glucose lives in its own section with its own age limit.
+    let (value, at, provenance) = match (signal, &frame.glucose) {
+        (Signal::CgmGlucose, Some(g)) => (g.last_mg_dl, g.at, g.provenance),
+        _ => frame.current(signal)?,
+    };
+    let subject = Subject::Signal(signal);
+    let trend = match (signal, &frame.glucose) {
+        (Signal::CgmGlucose, Some(g)) => {
+            g.rate_mg_dl_min.map(|r| trend_of(subject, r * 60.0, Span::minutes(20)))
+        }
+        _ => vital_trend(signal, frame).or_else(|| lab_trend(signal, frame)),
+    };
+    Some(Fact {
+        id: FactId(0),
+        subject,
+        value,
+        unit: signal.info().unit,
+        at,
+        band: limits::band(subject, value),
+        trend,
+        provenance: Some(provenance),
+    })
+}
+
+/// The trend of a vital: the shortest stretch over which it moved noteworthily, else the longest.
+fn vital_trend(signal: Signal, frame: &FeatureFrame) -> Option<Trend> {
+    let vital = frame.vital(signal)?;
+    let subject = Subject::Signal(signal);
+    let mut found = None;
+    for length in [WindowLength::M5, WindowLength::H1, WindowLength::H8] {
+        let Some(slope) = vital.window(length).filter(|w| w.count >= 3).and_then(|w| w.slope_per_hour) else {
+            continue;
+        };
+        let trend = trend_of(subject, slope, length.span());
+        if trend.direction != Direction::Stable {
+            return Some(trend);
+        }
+        found = Some(trend);
+    }
+    found
+}
+
+fn lab_trend(signal: Signal, frame: &FeatureFrame) -> Option<Trend> {
+    let lab = frame.lab(signal)?;
+    let (before, when) = lab.previous?;
+    let over = lab.at.since(when);
+    if over <= Span::ZERO || over > Span::hours(48) {
+        return None;
+    }
+    Some(trend_of(Subject::Signal(signal), (lab.last - before) / over.as_hours_f64(), over))
+}
+
+fn trend_of(subject: Subject, per_hour: f64, over: Span) -> Trend {
+    let change = per_hour * over.as_hours_f64();
+    let least = limits::noteworthy_change(subject);
+    let direction = if change >= least {
+        Direction::Rising
+    } else if change <= -least {
+        Direction::Falling
+    } else {
+        Direction::Stable
+    };
+    Trend { direction, per_hour, over }
+}
