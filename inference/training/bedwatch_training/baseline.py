@@ -21,6 +21,11 @@ from .evaluate_encoder import measure
 from .export_encoder import platt, sigmoid
 from .stays import Stays
 
+OPTIONS = {
+    "n_estimators": 400, "learning_rate": 0.04, "num_leaves": 31, "min_child_samples": 200, "subsample": 0.8, "subsample_freq": 1,
+    "colsample_bytree": 0.3, "reg_lambda": 5, "random_state": SEED, "verbose": -1, "deterministic": True, "force_row_wise": True,
+}  # fmt: skip
+
 
 def features(stays: Stays, mean, sd) -> np.ndarray:
     """[N, features] of concatenated stays; lags never cross a stay's start."""
@@ -44,8 +49,7 @@ def main():
     mean, sd = normalisation(parts["train"].values)
     x = {p: features(s, mean, sd) for p, s in parts.items()}
     y = parts["train"].targets()
-    options = dict(n_estimators=400, learning_rate=0.04, num_leaves=31, min_child_samples=200, subsample=0.8, subsample_freq=1, colsample_bytree=0.3)
-    model = lightgbm.LGBMClassifier(**options, reg_lambda=5, n_jobs=args.threads, random_state=SEED, verbose=-1)
+    model = lightgbm.LGBMClassifier(**OPTIONS, n_jobs=args.threads)
     model.fit(x["train"], y[:, 0], sample_weight=y[:, 1])
     raw = {p: model.predict(x[p], raw_score=True) for p in ("calibrate", "test")}
     a, b = platt(raw["calibrate"], parts["calibrate"].sepsis)

@@ -101,6 +101,14 @@ def speak(decoder: Decoder, vocabulary: Vocabulary, evidences: list[Evidence], b
     return out
 
 
+def kind_of(reason: str) -> str:
+    """The class of a fault, for counting."""
+    for start, name in (("subject", "wrong subject"), ("trend word", "wrong trend"), ("band word", "wrong band"), ("driver", "driver not told")):
+        if reason.startswith(start):
+            return name
+    return "not missing" if reason.endswith("not missing") else "trend not said" if reason.endswith("not said") else reason.split(" {")[0]
+
+
 def flips(decoder, vocabulary, evidences) -> tuple[int, int]:
     """Of evidences whose first trend is reversed: (how many, how many say the new direction about the first fact)."""
     turned = []
@@ -117,7 +125,7 @@ def measure(decoder, vocabulary, count: int) -> dict:
     evidences = draw(random.Random(SEED + 2), count, held=True)
     texts = speak(decoder, vocabulary, evidences)
     found = [faults(e, t) for e, t in zip(evidences, texts)]
-    reasons = Counter(r.split(" ")[0] + (" word" if r.split(" ")[0] in ("trend", "band") else "") for f in found for r in set(f))
+    reasons = Counter(r for f in found for r in {kind_of(r) for r in f})
     alone = evidences[:40]
     began, tokens = time.process_time(), 0
     same = 0

@@ -2,8 +2,8 @@
 
     python -m bedwatch_training.train_encoder --work DIR [--epochs 8] [--ward-sepsis]
 
-Reads WORK/{cinc2019,cinc2012,ward}.npz (whichever exist), writes
-WORK/encoder.pt. Deterioration learns from the simulator's ward where
+Reads WORK/{cinc2019,cinc2012,ward}.npz (whichever exist) and, where present,
+WORK/teacher.npz; writes WORK/encoder.pt. Deterioration learns from the simulator's ward where
 WORK/ward.npz exists, else from CinC 2012 in-hospital death. Only the train
 split is learned from; the calibrate split chooses the epoch.
 """
@@ -61,6 +61,13 @@ def mask_signals(x: torch.Tensor, rng: torch.Generator, share=0.06) -> torch.Ten
     x[..., S : 2 * S].masked_fill_(gone, 0.0)
     x[..., 2 * S : 3 * S].masked_fill_(gone, 1.0)
     return x
+
+
+def learn_from_trees(targets, score, share):
+    """Moves the sepsis target towards the score of trees that have not seen the stay (see `teacher`)."""
+    if len(score) != len(targets):
+        raise SystemExit("teacher.npz is of other stays; run the teacher step again")
+    targets[:, 0] = (1.0 - share) * targets[:, 0] + share * score
 
 
 def epoch_of(name, sets, args, rng):
@@ -154,6 +161,7 @@ def main():
     parser.add_argument("--rate", type=float, default=7e-4)
     parser.add_argument("--dropout", type=float, default=0.2)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--teacher", type=float, default=0.5, help="share of the trees' score in the sepsis target, if WORK/teacher.npz exists")
     parser.add_argument("--ward-sepsis", action="store_true", help="also learn sepsis from the simulator's labels")
     parser.add_argument("--no-bf16", dest="bf16", action="store_false")
     args = parser.parse_args()
@@ -163,6 +171,8 @@ def main():
     mean, sd = normalisation(sets["cinc2019"]["train"].values)
     tokens = {n: {p: s.tokens(mean, sd) for p, s in parts.items()} for n, parts in sets.items()}
     targets = {n: {"train": parts["train"].targets()} for n, parts in sets.items()}
+    if (args.work / "teacher.npz").exists():
+        learn_from_trees(targets["cinc2019"]["train"], np.load(args.work / "teacher.npz")["score"], args.teacher)
     model = train(sets, tokens, targets, args)
     torch.save({"state": model.state_dict(), "mean": mean, "sd": sd, "sets": sorted(sets)}, args.work / "encoder.pt")
     (args.work / "encoder.partial.pt").unlink(missing_ok=True)
