@@ -1,1 +1,3 @@
 //! Readers of historical formats and the seeded ward simulator.
+
+pub mod simulator;
