@@ -4,6 +4,16 @@
 //! record gives the same answer. Nothing is lost: every unit of the message (segment, resource,
 //! value) is decoded, or skipped by rule, or rejected with its place, and the counts add up.
 
+pub mod cgm;
+mod coded;
+mod head;
+mod json;
+pub mod kafka;
 pub mod record;
+mod subject;
+pub mod vitals;
+pub mod waveforms;
 
+pub use json::MAX_BYTES as MAX_JSON_BYTES;
 pub use record::{Decoded, Record, Units};
+pub use subject::FUTURE_TOLERANCE;
