@@ -1,0 +1,299 @@
+//! The independent fact checker: compares a *rendered* rationale with the evidence, whoever wrote it.
+//!
+//! It shares no code with the narrator's constraints or the template: it splits the text itself
+//! ([`tokens`]), reads it term by term, and keeps what the current clause is about. What it cannot
+//! verify it refuses:
+//! - a number stands after its subject, equals one of that subject's facts within the rounding of
+//!   its unit and carries that unit;
+//! - a time is the time of the fact just told, a date its date;
+//! - a trend or band word agrees with a fact of the clause's subject;
+//! - a subject is a fact, or, after "missing", something missing;
+//! - a condition is the alert's own; advice, negation, numbers in words and unknown words are refused.
+//!
+//! A clause ends at `,` `;` `:` and `.`. Reasons carry the place and no text: they may be logged.
+
+use bedwatch_schemas::{
+    alert::AlertKind,
+    evidence::{Band, Direction, Evidence, Fact, Subject},
+};
+
+use crate::lexicon::{Lexicon, Term};
+
+mod number;
+mod tokens;
+
+use tokens::{Kind, Token};
+
+/// Most words of a rationale. Numbers, units, times and dates are not counted.
+pub const MAX_WORDS: usize = 60;
+
+/// Why a text was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// There is no text, or it does not end with a full stop.
+    Incomplete,
+    /// It has more than [`MAX_WORDS`] words.
+    TooLong,
+    /// A character of markup, a control character or anything else that is not plain text.
+    Markup,
+    /// A number no fact of the clause's subject has.
+    Number,
+    /// A number without the unit of its fact, or a unit without a number.
+    Unit,
+    /// A time or date at which no such fact was true.
+    Time,
+    /// A trend the clause's subject does not have.
+    Trend,
+    /// A band the clause's subject is not in.
+    Band,
+    /// A subject that is no fact (or, after "missing", not missing).
+    Subject,
+    /// A feed that is not silent.
+    Feed,
+    /// A condition the alert is not about.
+    Condition,
+    /// Advice, an order, a judgement, a negation or a number in words.
+    Forbidden,
+    /// A word the lexicon does not know.
+    Word,
+}
+
+impl Why {
+    /// The snake-case name, also the metric label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::TooLong => "too_long",
+            Self::Markup => "markup",
+            Self::Number => "number",
+            Self::Unit => "unit",
+            Self::Time => "time",
+            Self::Trend => "trend",
+            Self::Band => "band",
+            Self::Subject => "subject",
+            Self::Feed => "feed",
+            Self::Condition => "condition",
+            Self::Forbidden => "forbidden",
+            Self::Word => "word",
+        }
+    }
+}
+
+/// One unsupported claim: what kind, and where. Holds no text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("unsupported {why} at byte {at}", why = .why.name())]
+pub struct Unsupported {
+    /// The byte of the text where it begins.
+    pub at: usize,
+    /// What is wrong.
+    pub why: Why,
+}
+
+/// Checks a rendered rationale against the evidence.
+///
+/// # Errors
+/// Every unsupported claim, in the order of the text.
+pub fn check(
+    text: &str,
+    kind: AlertKind,
+    evidence: &Evidence,
+    lexicon: &Lexicon,
+) -> Result<(), Vec<Unsupported>> {
+    let mut reader = Reader { kind, evidence, lexicon, state: State::default(), found: Vec::new() };
+    if let Some(at) = tokens::first_markup(text) {
+        reader.refuse(at, Why::Markup);
+    }
+    let tokens = tokens::split(text);
+    let words = tokens.iter().filter(|t| t.kind == Kind::Word).count();
+    if words > MAX_WORDS {
+        reader.refuse(text.len(), Why::TooLong);
+    }
+    if words == 0 || !text.trim_end().ends_with('.') {
+        reader.refuse(text.len(), Why::Incomplete);
+    }
+    let mut at = 0;
+    while at < tokens.len() {
+        at += reader.read(&tokens[at..]);
+    }
+    if reader.found.is_empty() { Ok(()) } else { Err(reader.found) }
+}
+
+/// What the current clause is about.
+#[derive(Default)]
+struct State<'a> {
+    /// Facts of the subject named in this clause.
+    subject: Vec<&'a Fact>,
+    /// Those whose number was told.
+    told: Vec<&'a Fact>,
+    /// Those whose time was told just now, for a date.
+    dated: Vec<i64>,
+    /// Whether the sentence lists what is missing.
+    missing: bool,
+    /// The feed just named.
+    feed: Option<i64>,
+}
+
+struct Reader<'a> {
+    kind: AlertKind,
+    evidence: &'a Evidence,
+    lexicon: &'a Lexicon,
+    state: State<'a>,
+    found: Vec<Unsupported>,
+}
+
+impl<'a> Reader<'a> {
+    fn refuse(&mut self, at: usize, why: Why) {
+        self.found.push(Unsupported { at, why });
+    }
+
+    /// Reads the term at the start of `tokens`; returns how many tokens it took.
+    fn read(&mut self, tokens: &[Token<'_>]) -> usize {
+        let token = &tokens[0];
+        let dated = std::mem::take(&mut self.state.dated);
+        match token.kind {
+            Kind::Number => return self.number(tokens),
+            Kind::Unit => self.refuse(token.at, Why::Unit),
+            Kind::Time => self.time(token),
+            Kind::Date => {
+                if !token.date().is_some_and(|day| dated.contains(&day)) {
+                    self.refuse(token.at, Why::Time);
+                }
+            }
+            Kind::End => self.end(token.text == "."),
+            Kind::Bracket => {}
+            Kind::Word => {
+                // "at 23:50 on 2026-03-01": the joining word keeps the time in mind.
+                if token.text.eq_ignore_ascii_case("on") {
+                    self.state.dated = dated;
+                }
+                return self.word(tokens);
+            }
+        }
+        1
+    }
+
+    fn end(&mut self, sentence: bool) {
+        let missing = self.state.missing && !sentence;
+        self.state = State { missing, ..State::default() };
+    }
+
+    fn word(&mut self, tokens: &[Token<'_>]) -> usize {
+        let at = tokens[0].at;
+        let lower: Vec<String> = tokens
+            .iter()
+            .take(6)
+            .take_while(|t| matches!(t.kind, Kind::Word | Kind::Unit))
+            .map(|t| t.text.to_lowercase())
+            .collect();
+        let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+        let lexicon = self.lexicon;
+        let Some((length, term)) = lexicon.longest(&lower) else {
+            self.refuse(at, Why::Word);
+            return 1;
+        };
+        match term {
+            Term::Plain => {}
+            Term::Forbidden => self.refuse(at, Why::Forbidden),
+            Term::Condition => self.refuse(at, Why::Condition),
+            Term::Kind(kind) if *kind == self.kind => {}
+            Term::Kind(_) => self.refuse(at, Why::Condition),
+            Term::Missing => self.state.missing = true,
+            Term::Feed(modality) => {
+                let feed = self.evidence.feeds.iter().find(|f| f.modality == *modality);
+                match feed {
+                    Some(feed) => self.state.feed = Some(minute(feed.last_at.as_micros())),
+                    None => self.refuse(at, Why::Feed),
+                }
+            }
+            Term::Subject(subjects) => self.subject(at, subjects),
+            Term::Trend(direction) => self.trend(at, *direction),
+            Term::Band(bands) => self.band(at, bands),
+        }
+        length
+    }
+
+    fn subject(&mut self, at: usize, subjects: &[Subject]) {
+        self.state.told.clear();
+        if self.state.missing {
+            self.state.subject.clear();
+            if !self.evidence.missing.iter().any(|m| subjects.contains(&m.subject)) {
+                self.refuse(at, Why::Subject);
+            }
+            return;
+        }
+        let evidence: &'a Evidence = self.evidence;
+        self.state.subject = evidence.facts.iter().filter(|f| subjects.contains(&f.subject)).collect();
+        if self.state.subject.is_empty() {
+            self.refuse(at, Why::Subject);
+        }
+    }
+
+    /// The facts a claim about the clause's subject may rest on: the one whose number was told,
+    /// else any of the subject.
+    fn current(&self) -> &[&'a Fact] {
+        if self.state.told.is_empty() { &self.state.subject } else { &self.state.told }
+    }
+
+    fn trend(&mut self, at: usize, direction: Direction) {
+        let backed = self.current().iter().any(|f| f.trend.is_some_and(|t| t.direction == direction));
+        if !backed {
+            self.refuse(at, Why::Trend);
+        }
+    }
+
+    fn band(&mut self, at: usize, bands: &[Band]) {
+        if !self.current().iter().any(|f| bands.contains(&f.band)) {
+            self.refuse(at, Why::Band);
+        }
+    }
+
+    /// A number and the unit after it.
+    fn number(&mut self, tokens: &[Token<'_>]) -> usize {
+        let (number, next) = (&tokens[0], tokens.get(1));
+        let unit = next.filter(|t| t.kind == Kind::Unit);
+        let taken = 1 + usize::from(unit.is_some());
+        if !self.state.told.is_empty() {
+            self.refuse(number.at, Why::Number);
+            return taken;
+        }
+        let same: Vec<&Fact> =
+            self.state.subject.iter().copied().filter(|f| number::states(number.text, f)).collect();
+        if same.is_empty() {
+            self.refuse(number.at, Why::Number);
+            return taken;
+        }
+        let said = unit.map_or("", |u| u.text);
+        self.state.told = same.iter().copied().filter(|f| number::unit(f.unit) == said).collect();
+        if self.state.told.is_empty() {
+            self.refuse(unit.map_or(number.at, |u| u.at), Why::Unit);
+            self.state.told = same;
+        }
+        taken
+    }
+
+    fn time(&mut self, token: &Token<'_>) {
+        let Some(clock) = token.clock() else {
+            self.refuse(token.at, Why::Time);
+            return;
+        };
+        let mut times: Vec<i64> = if let Some(feed) = self.state.feed {
+            vec![feed]
+        } else {
+            self.current().iter().map(|f| minute(f.at.as_micros())).collect()
+        };
+        times.retain(|t| t.rem_euclid(1_440) == clock);
+        if times.is_empty() {
+            self.refuse(token.at, Why::Time);
+        }
+        self.state.dated = times.iter().map(|t| t.div_euclid(1_440)).collect();
+    }
+}
+
+/// Minutes since the Unix epoch.
+fn minute(micros: i64) -> i64 {
+    micros.div_euclid(60_000_000)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
