@@ -7,6 +7,7 @@
 pub mod cgm;
 mod coded;
 mod head;
+pub mod hl7;
 mod json;
 pub mod kafka;
 pub mod record;
