@@ -151,9 +151,10 @@ def main():
 
     sets = {n: s.pick(s.split == "calibrate") for n, s in load(args.work, False).items()}
     logits = {n: predict(None, s.tokens(mean, sd), s, logits_of=lambda x: run(x)[0]) for n, s in sets.items()}
+    # The head is calibrated on the simulator's label (decline within hours) where there is one: death in hospital is another event.
     source = "ward" if "ward" in saved["sets"] else "cinc2012"
     words = {
-        "ward": "the bedwatch ward simulator's hours (synthetic) for the deterioration head",
+        "ward": "the bedwatch ward simulator's hours (synthetic) and PhysioNet/CinC Challenge 2012 sets a and b (ODC-By 1.0) for the deterioration head",
         "cinc2012": "PhysioNet/CinC Challenge 2012 sets a and b (ODC-By 1.0) for the deterioration head",
     }
     heads = {

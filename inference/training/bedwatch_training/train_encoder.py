@@ -3,9 +3,10 @@
     python -m bedwatch_training.train_encoder --work DIR [--epochs 8] [--ward-sepsis]
 
 Reads WORK/{cinc2019,cinc2012,ward}.npz (whichever exist) and, where present,
-WORK/teacher.npz; writes WORK/encoder.pt. Deterioration learns from the simulator's ward where
-WORK/ward.npz exists, else from CinC 2012 in-hospital death. Only the train
-split is learned from; the calibrate split chooses the epoch.
+WORK/teacher.npz; writes WORK/encoder.pt. Deterioration learns from the
+simulator's ward (WORK/ward.npz) and from CinC 2012 in-hospital death, so that
+it has seen real patients too. Only the train split is learned from; the
+calibrate split chooses the epoch.
 """
 
 import argparse
@@ -25,11 +26,8 @@ from .stays import Stays, batches, serving_windows, training_windows
 def load(work: Path, ward_sepsis: bool) -> dict[str, Stays]:
     """The data sets at hand, labels masked by the rules of the module's text."""
     sets = {p.stem: Stays.load(p) for p in sorted(work.glob("*.npz")) if p.stem in ("cinc2019", "cinc2012", "ward")}
-    if "ward" in sets:
-        if not ward_sepsis:
-            sets["ward"].sepsis[:] = -1
-        if "cinc2012" in sets:
-            del sets["cinc2012"]
+    if "ward" in sets and not ward_sepsis:
+        sets["ward"].sepsis[:] = -1
     return sets
 
 

@@ -1,6 +1,6 @@
 """Step 5: trains the narrator on the grammar's corpus.
 
-    python -m bedwatch_training.train_narrator --work DIR [--steps 6000] [--minutes 20]
+    python -m bedwatch_training.train_narrator --work DIR [--steps 5000] [--minutes M]
 
 The corpus is generated as it is needed, from the seed. Evidences whose prompt
 hashes to 0 mod 10 are held out: never trained on. Stops after --steps, or
@@ -73,9 +73,9 @@ def faithful(model: Narrator, vocabulary: Vocabulary, evidences: list[Evidence])
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--layers", type=int, default=Config.n_layer)
