@@ -225,7 +225,7 @@ pub(crate) mod tests {
 
     #[test]
     fn equal_values_deviate_by_exactly_nothing() {
-        let t = |s| EventTime::from_millis(1_700_000_000_000 + s * 1_000);
+        let t = |s: i64| EventTime::from_millis(1_700_000_000_000 + s * 1_000);
         let mut a = Pane::of(t(0), t(1), 36.6);
         let mut b = Pane::of(t(60), t(61), 36.6);
         a.push(t(2), 36.6);

@@ -279,29 +279,44 @@ impl Series {
         Some(VitalSummary { signal, last: last.value, at: last.at, provenance, windows })
     }
 
-    /// The lowest mean over a ten-minute pane of the last 24 h, the values not yet folded making
-    /// the last pane; with the time and source of the pane's last value. Scores that ask for the
-    /// worst of a day take this, so that one flushed line or one artefact does not decide them.
+    /// The lowest mean over a ten-minute pane of the last 24 h, with the time and source of the
+    /// pane's last value. Scores that ask for the worst of a day take this, so that one flushed
+    /// line or one artefact does not decide them.
     #[must_use]
     pub fn lowest_mean_24h(&self, at: EventTime) -> Option<Sample> {
         let from = at - WindowLength::H24.span();
-        let panes = self
-            .tens
-            .iter()
-            .filter(|c| c.pane.origin >= from && c.pane.last_at <= at)
-            .map(|c| Sample { value: c.pane.mean(), at: c.pane.last_at, provenance: c.provenance });
-        let mut tail: Option<(Pane, Provenance)> = None;
-        for s in self.raw_in(from, at) {
-            match &mut tail {
-                Some((pane, provenance)) => {
-                    pane.push(s.at, s.value);
-                    *provenance = s.provenance;
-                }
-                None => tail = Some((Pane::of(at, s.at, s.value), s.provenance)),
+        let mut lowest: Option<Closed> = None;
+        let mut consider = |c: &Closed| {
+            if lowest.as_ref().is_none_or(|l| c.pane.mean() < l.pane.mean()) {
+                lowest = Some(*c);
+            }
+        };
+        let mut open: Option<Closed> = None;
+        for c in self.tens.iter().filter(|c| c.pane.origin >= from && c.pane.last_at <= at) {
+            if let Some(whole) = open.replace(*c) {
+                consider(&whole);
             }
         }
-        let tail = tail.map(|(p, provenance)| Sample { value: p.mean(), at: p.last_at, provenance });
-        panes.chain(tail).min_by(|a, b| a.value.total_cmp(&b.value))
+        // The last pane may be folded in part: what is not yet folded belongs to it or follows it.
+        for s in self.raw_in(from, at) {
+            let origin = pane_start(s.at, TEN_MINUTES);
+            match &mut open {
+                Some(c) if c.pane.origin == origin => {
+                    c.pane.push(s.at, s.value);
+                    c.provenance = s.provenance;
+                }
+                _ => {
+                    let next = Closed { pane: Pane::of(origin, s.at, s.value), provenance: s.provenance };
+                    if let Some(whole) = open.replace(next) {
+                        consider(&whole);
+                    }
+                }
+            }
+        }
+        if let Some(last) = open {
+            consider(&last);
+        }
+        lowest.map(|c| Sample { value: c.pane.mean(), at: c.pane.last_at, provenance: c.provenance })
     }
 
     /// Takes in the same signal of a record that was the same person.
