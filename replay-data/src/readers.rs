@@ -1,0 +1,232 @@
+//! Readers of historical formats: what was recorded elsewhere becomes what the engine takes.
+//!
+//! A *stay* is what is replayed as one: a file, or one series of a file with several. [`open`] walks a
+//! path and gives cheap [`StaySource`]s in sorted order; [`StaySource::read`] gives a [`Stay`] whose
+//! items come lazily, ordered by arrival. HL7 and FHIR stay bytes ([`Item::Record`]), so that replay
+//! decodes them exactly as a live run does; the other formats become events here.
+//!
+//! A malformed record fails alone: it is an `Err` item with the stay's name and its line, byte or
+//! record, and the rest of the stay follows. No error holds content.
+
+mod blocks;
+mod cgm;
+mod channels;
+mod detect;
+mod edf;
+mod error;
+mod fhir;
+mod hl7;
+mod indexed;
+mod lines;
+mod psv;
+mod stamps;
+mod walk;
+mod wfdb;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use bedwatch_schemas::{
+    event::{Event, Stream},
+    time::{ArrivalTime, EventTime, Span},
+};
+
+pub use detect::{Format, detect};
+pub use error::{At, Error, Fault};
+pub use psv::NOTES as PSV_NOTES;
+pub use walk::{Survey, open, survey};
+
+/// How to read.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where a stay begins whose file has no calendar date of its own; a whole hour.
+    pub base: EventTime,
+    /// The format, where the caller knows it; `None` looks at the content.
+    pub format: Option<Format>,
+}
+
+impl Default for Options {
+    /// 2000-01-01T00:00Z, format by content.
+    fn default() -> Self {
+        Self { base: EventTime::from_millis(946_684_800_000), format: None }
+    }
+}
+
+/// One thing for the engine.
+pub enum Item {
+    /// An event of a format decoded here.
+    Event(Event),
+    /// Raw bytes for `ingest`'s decoder, the same one as live.
+    Record {
+        /// The stream, which decides the decoder.
+        stream: Stream,
+        /// When it could first be known.
+        at: ArrivalTime,
+        /// The record's key; files have none, so the message's own id names the patient.
+        key: Option<String>,
+        /// The message, byte for byte.
+        payload: Vec<u8>,
+        /// The record's number in the file, from 0.
+        offset: i64,
+    },
+}
+
+impl Item {
+    /// When it could first be known.
+    #[must_use]
+    pub fn arrival(&self) -> ArrivalTime {
+        match self {
+            Item::Event(event) => event.arrival,
+            Item::Record { at, .. } => *at,
+        }
+    }
+}
+
+impl fmt::Debug for Item {
+    /// Without content: an item may hold a whole message.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Item::Event(event) => write!(f, "Event({:?})", event.provenance),
+            Item::Record { stream, offset, payload, .. } => {
+                write!(f, "Record({}, offset {offset}, {} bytes)", stream.name(), payload.len())
+            }
+        }
+    }
+}
+
+/// What was recorded as the truth about a stay.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Labels {
+    /// One label an hour (CinC 2019).
+    Hourly(Vec<Hour>),
+    /// Marks on the time axis (EDF+ annotations, WFDB annotations, the verdict on an alarm).
+    Marks(Vec<Mark>),
+}
+
+/// The labels of one hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hour {
+    /// ICULOS: hours since ICU admission, from 1.
+    pub hour: u32,
+    /// The time of the row's events.
+    pub at: EventTime,
+    /// Sepsis: 1 from 6 h before onset (CinC 2019 definition); `None` where the row has none.
+    pub sepsis: Option<bool>,
+    /// Deterioration, where the file has such a column.
+    pub deterioration: Option<bool>,
+}
+
+/// A mark on the time axis.
+#[derive(Clone, PartialEq)]
+pub struct Mark {
+    /// Where it begins.
+    pub at: EventTime,
+    /// How long it lasts, where that is said.
+    pub lasts: Option<Span>,
+    /// Its words. People type these, so they may name someone: they are never logged.
+    pub text: String,
+}
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mark({}, {:?}, ***)", self.at, self.lasts)
+    }
+}
+
+/// The items of a stay, ordered by arrival.
+pub type Items = Box<dyn Iterator<Item = Result<Item, Error>> + Send>;
+
+/// One stay, ready to be replayed.
+pub struct Stay {
+    /// The file's stem (and a number where a file holds several), fit for a file name.
+    pub name: String,
+    /// What it was read as.
+    pub format: Format,
+    /// The truth, where the file has one.
+    pub labels: Option<Labels>,
+    /// What was left out or not as expected, by name; known before the first item.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// What was decided about units and times, in plain words for a report.
+    pub notes: Vec<&'static str>,
+    items: Items,
+}
+
+impl Stay {
+    fn new(name: &str, format: Format, items: Items) -> Self {
+        Self {
+            name: name.to_owned(),
+            format,
+            labels: None,
+            counts: BTreeMap::new(),
+            notes: Vec::new(),
+            items,
+        }
+    }
+
+    /// The items alone, when the labels have been taken.
+    #[must_use]
+    pub fn into_items(self) -> Items {
+        self.items
+    }
+}
+
+impl Iterator for Stay {
+    type Item = Result<Item, Error>;
+    fn next(&mut self) -> Option<Self::Item> {
+        self.items.next()
+    }
+}
+
+impl fmt::Debug for Stay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stay").field("name", &self.name).field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+/// A stay not yet read.
+#[derive(Debug, Clone)]
+pub struct StaySource {
+    /// Its safe name.
+    pub name: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: Format,
+    /// The series within the file, from 0 (CGM files hold several people).
+    series: usize,
+    base: EventTime,
+}
+
+impl StaySource {
+    /// Opens the file, checks its header and gives the stay.
+    ///
+    /// # Errors
+    /// When the file cannot be read or its header does not follow the format.
+    pub fn read(&self) -> Result<Stay, Error> {
+        let (path, name, base) = (self.path.as_path(), self.name.as_str(), self.base);
+        match self.format {
+            Format::Psv => psv::read(path, name, base),
+            Format::Hl7v2 => hl7::read(path, name, base),
+            Format::Fhir | Format::FhirNdjson => fhir::read(path, name, base, self.format),
+            Format::Edf => edf::read(path, name, base),
+            Format::Wfdb => wfdb::read(path, name, base),
+            Format::CgmCsv => cgm::read(path, name, base, self.series),
+        }
+    }
+}
+
+/// A file's stem with anything but ASCII letters, digits, `.`, `-` and `_` made `_`, at most 64 bytes.
+fn safe_name(path: &Path) -> String {
+    let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let keep = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let name: String = stem.chars().take(64).map(keep).collect();
+    if name.is_empty() { "unnamed".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod scratch;
+#[cfg(test)]
+mod shared_data;

@@ -1,0 +1,268 @@
+//! Glucose series of continuous sensors as CSV: iglu's layout (`id,time,gl`), Dexcom Clarity's
+//! export, and any table with a time and a glucose column.
+//!
+//! One stay per id. The unit is the header's; `gl` is mg/dL by iglu's definition. Clarity writes
+//! `Low` and `High` beyond the sensor's range (40 to 400 mg/dL): they are taken as its bound, since to
+//! drop them would hide the lowest values.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufReader},
+    path::Path,
+};
+
+use bedwatch_schemas::{
+    event::{Body, Event, NoReading, Numeric, Provenance, Stream},
+    ids::{PatientId, SourceId},
+    signal::Signal,
+    time::EventTime,
+    unit::Unit,
+};
+
+use super::{
+    Format, Item, Stay,
+    error::{At, Error},
+    lines::{Line, Lines, MAX_TABLE_LINE, csv_fields},
+    stamps,
+};
+
+const NOTE_ZONE: &str = "times carry no zone and are taken as UTC";
+const NOTE_UNIT: &str = "the header names no unit; glucose is taken as mg/dL";
+const NOTE_BOUND: &str = "Low and High are taken as the sensor's bounds, 40 and 400 mg/dL";
+
+/// The header stands in one of the first lines (some exports open with a title).
+const HEADER_LINES: usize = 3;
+
+/// Which column holds what.
+#[derive(Debug, Clone, PartialEq)]
+struct Layout {
+    columns: usize,
+    id: Option<usize>,
+    time: usize,
+    glucose: usize,
+    unit: Option<Unit>,
+    /// Clarity: rows of another type than `EGV` hold no sensor value.
+    event_type: Option<usize>,
+}
+
+impl Layout {
+    fn of(line: &str) -> Option<Self> {
+        let names: Vec<String> = csv_fields(line).iter().map(|f| f.to_lowercase()).collect();
+        let find = |ok: &dyn Fn(&str) -> bool| names.iter().position(|n| ok(n));
+        let time = find(&|n| {
+            matches!(n, "time" | "timestamp" | "datetime" | "date_time" | "date time")
+                || n.starts_with("timestamp (")
+        })?;
+        let (glucose, unit) = names.iter().enumerate().find_map(|(i, n)| Some((i, glucose_unit(n)?)))?;
+        let id = find(&|n| {
+            matches!(n, "id" | "subject" | "subject_id" | "patient" | "patient_id" | "patientid" | "ptid")
+        });
+        let event_type = find(&|n| n == "event type");
+        Some(Self { columns: names.len(), id, time, glucose, unit, event_type })
+    }
+}
+
+/// Whether a column's name says glucose, and its unit where it names one.
+fn glucose_unit(name: &str) -> Option<Option<Unit>> {
+    let name = name.replace('_', " ");
+    let (word, unit) = match name.find(['(', '[']) {
+        Some(i) => (&name[..i], Some(name[i + 1..].trim_end_matches([')', ']']))),
+        None => match ["mg/dl", "mg dl", "mmol/l", "mmol l"].iter().find(|u| name.ends_with(**u)) {
+            Some(u) => (&name[..name.len() - u.len()], Some(&name[name.len() - u.len()..])),
+            None => (name.as_str(), None),
+        },
+    };
+    if word.trim() == "gl" && unit.is_none() {
+        return Some(Some(Unit::MgPerDl));
+    }
+    let words = ["gl", "glucose", "glucose value", "sensor glucose", "cgm glucose", "sgv"];
+    if !words.contains(&word.trim()) {
+        return None;
+    }
+    match unit.map(|u| u.trim().replace(' ', "/")).as_deref() {
+        None => Some(None),
+        Some("mg/dl") => Some(Some(Unit::MgPerDl)),
+        Some("mmol/l") => Some(Some(Unit::MmolPerL)),
+        // A unit that is not known: this is no column to read.
+        Some(_) => None,
+    }
+}
+
+/// Whether a file's first lines are such a table.
+pub(super) fn is_table(head: &str) -> bool {
+    head.lines().take(HEADER_LINES).any(|l| Layout::of(l).is_some())
+}
+
+fn table(path: &Path) -> io::Result<Option<(Layout, Lines<BufReader<File>>)>> {
+    let mut lines = Lines::new(BufReader::new(File::open(path)?), MAX_TABLE_LINE);
+    for _ in 0..HEADER_LINES {
+        let Some(line) = lines.next().transpose()? else { break };
+        if let Some(layout) = line.text().and_then(|t| Layout::of(&t)) {
+            return Ok(Some((layout, lines)));
+        }
+    }
+    Ok(None)
+}
+
+/// The ids of a file numbered by their first appearance.
+#[derive(Default)]
+struct Series(BTreeMap<String, usize>);
+
+impl Series {
+    /// The number of the series a row belongs to; files without an id column hold one.
+    fn number(&mut self, layout: &Layout, fields: &[String]) -> usize {
+        let id = layout.id.and_then(|i| fields.get(i)).cloned().unwrap_or_default();
+        let next = self.0.len();
+        *self.0.entry(id).or_insert(next)
+    }
+}
+
+/// How many series a file holds; one where that cannot be told (reading then says why).
+pub(super) fn series(path: &Path) -> usize {
+    let Ok(Some((layout, lines))) = table(path) else { return 1 };
+    let mut series = Series::default();
+    for line in lines.map_while(Result::ok) {
+        if let Some(fields) = data_fields(&layout, &line) {
+            series.number(&layout, &fields);
+        }
+    }
+    series.0.len().max(1)
+}
+
+/// The fields of a data row; `None` for empty lines and lines of the wrong width.
+fn data_fields(layout: &Layout, line: &Line) -> Option<Vec<String>> {
+    let text = line.text().filter(|t| !t.trim().is_empty())?;
+    Some(csv_fields(&text)).filter(|f| f.len() == layout.columns)
+}
+
+/// Reads one series.
+pub(super) fn read(path: &Path, name: &str, _base: EventTime, wanted: usize) -> Result<Stay, Error> {
+    let found = table(path).map_err(|e| Error::io(name, &e))?;
+    let (layout, lines) =
+        found.ok_or_else(|| Error::header(name, "no line names a time and a glucose column"))?;
+    let mut reader = Reader {
+        name,
+        patient: None,
+        source: SourceId::new("cgm-csv").expect("the name is short and plain"),
+        items: Vec::new(),
+        counts: BTreeMap::new(),
+        bounded: false,
+        zoneless: false,
+        layout,
+    };
+    let mut series = Series::default();
+    for line in lines {
+        let line = line.map_err(|e| Error::io(name, &e))?;
+        match data_fields(&reader.layout, &line) {
+            Some(fields) if series.number(&reader.layout, &fields) == wanted => {
+                reader.row(line.number, &fields);
+            }
+            Some(_) => {}
+            // A broken line belongs to no series; the first one reports it.
+            None if wanted == 0 && line.text().is_none_or(|t| !t.trim().is_empty()) => {
+                reader.fail(line.number, "the row has not as many fields as the header");
+            }
+            None => {}
+        }
+    }
+    Ok(reader.stay())
+}
+
+struct Reader<'a> {
+    name: &'a str,
+    layout: Layout,
+    patient: Option<PatientId>,
+    source: SourceId,
+    items: Vec<Result<Item, Error>>,
+    counts: BTreeMap<&'static str, u64>,
+    bounded: bool,
+    zoneless: bool,
+}
+
+impl Reader<'_> {
+    fn fail(&mut self, line: u64, why: &str) {
+        self.items.push(Err(Error::record(self.name, At::Line(line), why)));
+    }
+
+    fn row(&mut self, line: u64, fields: &[String]) {
+        if self.layout.event_type.is_some_and(|i| fields[i] != "EGV") {
+            *self.counts.entry("cgm.row_without_sensor_value").or_default() += 1;
+            return;
+        }
+        let Some(time) = stamps::iso(&fields[self.layout.time]) else {
+            return self.fail(line, "the time is not YYYY-MM-DD HH:MM[:SS]");
+        };
+        self.zoneless |= EventTime::parse_rfc3339(fields[self.layout.time].trim()).is_err();
+        let Some(body) = self.reading(&fields[self.layout.glucose]) else {
+            return self.fail(line, "the glucose is not a number");
+        };
+        let Some(patient) = self.patient_of(fields) else {
+            return self.fail(line, "the id is empty, too long or holds a control character");
+        };
+        self.items.push(Ok(Item::Event(Event {
+            patient,
+            encounter: None,
+            location: None,
+            source: self.source.clone(),
+            event_time: time,
+            arrival: time.as_arrival_time(),
+            provenance: Provenance {
+                stream: Stream::Cgm,
+                partition: 0,
+                offset: line as i64 - 1,
+                part: self.layout.glucose as u32,
+            },
+            body,
+        })));
+    }
+
+    fn patient_of(&mut self, fields: &[String]) -> Option<PatientId> {
+        if self.patient.is_none() {
+            let id = self.layout.id.map_or_else(|| format!("cgm-{}", self.name), |i| fields[i].clone());
+            self.patient = PatientId::new(&id).ok();
+        }
+        self.patient.clone()
+    }
+
+    fn reading(&mut self, field: &str) -> Option<Body> {
+        let signal = Signal::CgmGlucose;
+        let bound = match field {
+            "Low" | "LOW" => Some(40.0),
+            "High" | "HIGH" => Some(400.0),
+            "" | "NA" | "NaN" | "nan" | "null" => {
+                return Some(Body::NoReading { signal, reason: NoReading::Empty });
+            }
+            _ => None,
+        };
+        if let Some(bound) = bound {
+            self.bounded = true;
+            return Some(Body::Numeric(Numeric::new(signal, bound)));
+        }
+        let value: f64 = field.parse().ok()?;
+        if signal.is_sentinel(value) {
+            return Some(Body::NoReading { signal, reason: NoReading::Sentinel });
+        }
+        let value = signal.to_canonical(value, self.layout.unit.unwrap_or(Unit::MgPerDl)).ok()?;
+        Some(Body::Numeric(Numeric::new(signal, value)))
+    }
+
+    fn stay(mut self) -> Stay {
+        let mut notes = Vec::new();
+        for (applies, note) in
+            [(self.zoneless, NOTE_ZONE), (self.layout.unit.is_none(), NOTE_UNIT), (self.bounded, NOTE_BOUND)]
+        {
+            if applies {
+                notes.push(note);
+            }
+        }
+        // Faults first, then the readings by time; equal times keep the file's order.
+        self.items.sort_by_key(|item| item.as_ref().ok().map(Item::arrival));
+        let mut stay = Stay::new(self.name, Format::CgmCsv, Box::new(self.items.into_iter()));
+        (stay.counts, stay.notes) = (self.counts, notes);
+        stay
+    }
+}
+
+#[cfg(test)]
+mod tests;

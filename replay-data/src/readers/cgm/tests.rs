@@ -1,0 +1,100 @@
+use super::*;
+use crate::readers::scratch::Scratch;
+
+fn stays(text: &str) -> Vec<Result<Stay, Error>> {
+    let dir = Scratch::new("cgm");
+    let path = dir.file("g.csv", text.as_bytes());
+    (0..series(&path)).map(|i| read(&path, "g", EventTime::from_micros(0), i)).collect()
+}
+
+/// Patient, time and value of each reading; `None` for no reading; faults as text.
+fn readings(stay: Stay) -> Vec<Result<(String, String, Option<f64>), String>> {
+    stay.map(|item| match item {
+        Ok(Item::Event(e)) => Ok((
+            e.patient.as_str().to_owned(),
+            e.event_time.to_string(),
+            match e.body {
+                Body::Numeric(n) => Some(n.value),
+                _ => None,
+            },
+        )),
+        Ok(_) => panic!("not an event"),
+        Err(e) => Err(e.to_string()),
+    })
+    .collect()
+}
+
+fn ok(id: &str, time: &str, value: Option<f64>) -> Result<(String, String, Option<f64>), String> {
+    Ok((id.into(), time.into(), value))
+}
+
+#[test]
+fn iglu_one_stay_per_id_sorted_by_time() {
+    let text = "id,time,gl\nB,2015-06-06 17:05:27,137\nA,2015-06-06 16:00:00,90\nB,2015-06-06 16:50:27,153\n\
+                B,2015-06-06 17:10:00,NA\nB,yesterday,100\nB,2015-06-06 17:15:00\n";
+    let mut stays = stays(text);
+    assert_eq!(stays.len(), 2);
+    let second = stays.pop().unwrap().unwrap();
+    let first = stays.pop().unwrap().unwrap();
+    assert_eq!(first.notes, [NOTE_ZONE]);
+    assert_eq!(
+        readings(first),
+        [
+            Err("g, line 6: bad record: the time is not YYYY-MM-DD HH:MM[:SS]".into()),
+            Err("g, line 7: bad record: the row has not as many fields as the header".into()),
+            ok("B", "2015-06-06T16:50:27Z", Some(153.0)),
+            ok("B", "2015-06-06T17:05:27Z", Some(137.0)),
+            ok("B", "2015-06-06T17:10:00Z", None),
+        ]
+    );
+    assert_eq!(readings(second), [ok("A", "2015-06-06T16:00:00Z", Some(90.0))]);
+}
+
+#[test]
+fn units_come_from_the_header_only() {
+    let cases = [
+        ("time,gl", Some(5.5)),
+        ("time,glucose", Some(5.5)),
+        ("time,Glucose (mg/dL)", Some(5.5)),
+        ("time,glucose_mg_dl", Some(5.5)),
+        ("time,Glucose [mmol/L]", Some(5.5 * 18.015_6)),
+        ("timestamp,glucose mmol/L", Some(5.5 * 18.015_6)),
+        ("timestamp,glucose (furlong)", None),
+        ("timestamp,other", None),
+    ];
+    for (header, want) in cases {
+        let stay = stays(&format!("{header}\n2015-06-06T16:50:27Z,5.5\n")).pop().unwrap();
+        let Some(want) = want else {
+            assert!(stay.is_err(), "{header}");
+            continue;
+        };
+        let stay = stay.unwrap();
+        assert_eq!(stay.notes.contains(&NOTE_UNIT), header == "time,glucose", "{header}");
+        let got = readings(stay);
+        let Ok((id, _, Some(value))) = &got[0] else { panic!("{header}") };
+        assert_eq!(id, "cgm-g");
+        assert!((value - want).abs() < 1e-9, "{header}: {value}");
+    }
+}
+
+#[test]
+fn clarity_export() {
+    let text = "\u{feff}Index,Timestamp (YYYY-MM-DDThh:mm:ss),Event Type,Event Subtype,Patient Info,Device Info,Source Device ID,Glucose Value (mg/dL),Insulin Value (u)\n\
+                1,,FirstName,,Secret,,,,\n2,,Alert,Low,,,,70,\n3,2023-01-01T00:05:00,EGV,,,,x,Low,\n\
+                4,2023-01-01T00:10:00,EGV,,,,x,High,\n5,2023-01-01T00:15:00,EGV,,,,x,101,\n";
+    let stay = stays(text).pop().unwrap().unwrap();
+    assert_eq!(stay.counts, BTreeMap::from([("cgm.row_without_sensor_value", 2)]));
+    assert_eq!(stay.notes, [NOTE_ZONE, NOTE_BOUND]);
+    let values: Vec<_> = readings(stay).into_iter().map(|r| r.unwrap().2.unwrap()).collect();
+    assert_eq!(values, [40.0, 400.0, 101.0]);
+}
+
+#[test]
+fn cut_at_every_byte() {
+    let text = "id,time,gl\nB,2015-06-06 17:05:27,137\n\"A \"\"x\"\"\",2015-06-06 16:00:00,90\n";
+    for end in 0..text.len() {
+        for stay in stays(&text[..end]).into_iter().flatten() {
+            stay.for_each(drop);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Real files under the shared data folder: read whole, and some values against independent truths.
+//! Skipped by name where the folder is absent.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use bedwatch_schemas::event::Body;
+
+use super::*;
+
+/// A folder of the shared data, or a printed line that says what is skipped.
+fn shared(folder: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("BEDWATCH_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
+    let path = root.join(folder);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: {folder} of the shared data is absent");
+    None
+}
+
+/// What the stays under a path held.
+#[derive(Debug, Default, PartialEq)]
+struct Tally {
+    stays: usize,
+    refused: Vec<String>,
+    numerics: usize,
+    no_readings: usize,
+    admissions: usize,
+    blocks: usize,
+    records: usize,
+    faults: Vec<String>,
+    labelled: usize,
+    counts: BTreeMap<&'static str, u64>,
+}
+
+fn tally(path: &Path) -> Tally {
+    let mut t = Tally::default();
+    for source in open(path, &Options::default()).unwrap() {
+        let stay = match source.read() {
+            Ok(stay) => stay,
+            Err(e) => {
+                t.refused.push(e.to_string());
+                continue;
+            }
+        };
+        t.stays += 1;
+        t.labelled += usize::from(stay.labels.is_some());
+        for (name, n) in &stay.counts {
+            *t.counts.entry(name).or_default() += n;
+        }
+        let mut last = None;
+        for item in stay {
+            let item = match item {
+                Ok(item) => item,
+                Err(e) => {
+                    t.faults.push(e.to_string());
+                    continue;
+                }
+            };
+            assert!(last <= Some(item.arrival()), "{}: arrival goes back", source.name);
+            last = Some(item.arrival());
+            match item {
+                Item::Record { .. } => t.records += 1,
+                Item::Event(e) => match e.body {
+                    Body::Numeric(_) => t.numerics += 1,
+                    Body::NoReading { .. } => t.no_readings += 1,
+                    Body::Adt(_) => t.admissions += 1,
+                    Body::Waveform(b) => {
+                        assert!(b.channels.iter().all(|c| c.samples.len() == b.len()) && !b.is_empty());
+                        t.blocks += 1;
+                    }
+                    _ => panic!("an event no reader makes"),
+                },
+            }
+        }
+    }
+    println!("{}: {t:?}", path.file_name().unwrap().to_string_lossy());
+    t
+}
+
+/// The PROVENANCE file says 100 and 200 stays; values are counted by a plain split of the text.
+#[test]
+fn every_sepsis_stay() {
+    for (folder, stays) in [("sepsis-cinc2019/sample-setA", 100), ("sepsis-cinc2019/sample-setB", 200)] {
+        let Some(path) = shared(folder) else { continue };
+        let mut values = 0;
+        for file in std::fs::read_dir(&path).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let rows = text.lines().skip(1).flat_map(|row| row.split('|').take(34));
+            values += rows.filter(|v| v.trim() != "NaN").count();
+        }
+        let t = tally(&path);
+        assert_eq!((t.stays, t.admissions, t.labelled), (stays, stays, stays));
+        assert_eq!(t.numerics + t.no_readings, values);
+        assert!(t.refused.is_empty() && t.faults.is_empty() && t.counts.is_empty());
+    }
+}
+
+/// Row 3 of p000001 in set A, read by eye: HR 97, O2Sat 95, SBP 98, MAP 75.33, Resp 19, second hour.
+#[test]
+fn a_sepsis_row_by_eye() {
+    let Some(path) = shared("sepsis-cinc2019/sample-setA/p000001.psv") else { return };
+    let stay = open(&path, &Options::default()).unwrap()[0].read().unwrap();
+    let second: Vec<_> = stay
+        .filter_map(|i| match i {
+            Ok(Item::Event(Event { body: Body::Numeric(n), provenance, event_time, .. }))
+                if provenance.offset == 2 =>
+            {
+                Some((event_time.to_string(), n.signal.name(), n.value))
+            }
+            _ => None,
+        })
+        .collect();
+    let at = "2000-01-01T01:00:00Z";
+    let want = [
+        ("heart_rate", 97.0),
+        ("spo2", 95.0),
+        ("nibp_systolic", 98.0),
+        ("nibp_mean", 75.33),
+        ("resp_rate", 19.0),
+    ];
+    assert_eq!(second, want.map(|(s, v)| (at.to_owned(), s, v)));
+}
+
+/// The PROVENANCE file gives the readings of each file; series are the distinct ids.
+#[test]
+fn every_glucose_series() {
+    for file in ["cgm/iglu_hall.csv", "cgm/iglu_5_subject.csv"] {
+        let Some(path) = shared(file) else { continue };
+        let text = std::fs::read_to_string(&path).unwrap();
+        let rows = text.lines().skip(1).count();
+        let ids: std::collections::BTreeSet<_> =
+            text.lines().skip(1).map(|l| l.split(',').next().unwrap()).collect();
+        let t = tally(&path);
+        assert_eq!((t.stays, t.numerics + t.no_readings), (ids.len(), rows));
+        assert!(t.faults.is_empty() && t.refused.is_empty());
+    }
+}
+
+#[test]
+fn every_edf_file() {
+    let Some(path) = shared("eeg") else { return };
+    let t = tally(&path);
+    assert_eq!(t.stays, 25);
+    assert!(t.refused.is_empty(), "{:?}", t.refused);
+    let Some(path) = shared("eeg/iiic") else { return };
+    let t = tally(&path);
+    // 16 segments of 50 s, each with EEG and EKG blocks; every one carries its label.
+    assert_eq!((t.stays, t.blocks, t.labelled), (16, 16 * 50 * 2, 16));
+    assert!(t.faults.is_empty() && t.counts.is_empty());
+}
