@@ -183,12 +183,14 @@ impl Episode {
             return Levels::default();
         }
         let x = ((t - self.onset) / self.lead + 1.0).clamp(0.0, 1.0);
+        // In sepsis the laboratory sees the collapse an hour before the monitor does.
+        let labs_ahead = if self.scenario == Scenario::Sepsis { HOUR } else { HOUR / 6.0 };
         let fading = 1.0 - smoothstep((t - self.onset - self.acute - self.hold) / self.recovery);
         Levels {
             early: x.powf(1.5) * fading,
             early_labs: x.powf(2.5) * fading,
             acute: smoothstep((t - self.onset) / self.acute) * fading,
-            acute_labs: smoothstep((t - self.onset + 600.0) / self.acute.max(0.75 * HOUR)) * fading,
+            acute_labs: smoothstep((t - self.onset + labs_ahead) / (self.acute.max(0.25 * HOUR) + HOUR)) * fading,
             treated: smoothstep((t - self.onset - self.treatment_delay) / (0.5 * HOUR)) * fading,
         }
     }

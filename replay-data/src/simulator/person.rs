@@ -11,7 +11,10 @@ use bedwatch_schemas::{
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::rng::{Concern, between, chance, normal, stream};
+use super::{
+    course::Scenario,
+    rng::{Concern, between, chance, normal, stream},
+};
 
 /// Values that are normal for a person, in the canonical units.
 #[derive(Debug, Clone)]
@@ -98,6 +101,36 @@ impl Person {
             fibrillating: illness.fibrillation,
             base,
         }
+    }
+}
+
+impl Person {
+    /// Makes this person's usual values ordinary, so that a demonstration of a scenario crosses the
+    /// thresholds because of the scenario, whatever the seed.
+    pub(crate) fn make_textbook(&mut self, scenario: Scenario) {
+        let base = &mut self.base;
+        base.heart_rate = base.heart_rate.clamp(74.0, 84.0);
+        base.map = base.map.clamp(80.0, 87.0);
+        base.pulse_pressure = base.pulse_pressure.clamp(42.0, 52.0);
+        base.resp_rate = base.resp_rate.clamp(14.0, 16.5);
+        base.spo2 = base.spo2.clamp(97.0, 98.2);
+        base.temperature = base.temperature.clamp(36.7, 37.1);
+        base.paco2 = base.paco2.clamp(37.0, 42.0);
+        base.bicarbonate = base.bicarbonate.clamp(23.0, 25.5);
+        base.fio2 = 21.0;
+        base.gcs = 15.0;
+        base.lactate = base.lactate.clamp(1.0, 1.5);
+        base.creatinine = base.creatinine.clamp(0.7, 1.2);
+        base.bilirubin = base.bilirubin.clamp(0.4, 1.0);
+        base.platelets = base.platelets.clamp(170.0, 280.0);
+        base.wbc = base.wbc.clamp(8.5, 11.0);
+        base.hemoglobin = base.hemoglobin.clamp(9.8, 12.5);
+        base.inr = base.inr.clamp(1.0, 1.2);
+        base.glucose = if scenario == Scenario::Hypoglycaemia { 142.0 } else { base.glucose.clamp(110.0, 140.0) };
+        self.ventilated = false;
+        self.fibrillating = false;
+        self.arterial_line |= scenario != Scenario::Stable;
+        self.diabetic |= scenario == Scenario::Hypoglycaemia;
     }
 }
 

@@ -44,8 +44,14 @@ pub(crate) struct Vitals {
 impl Physiology {
     pub(crate) fn new(key: (u64, u64, u64), opening: Opening, rate: f64, from: f64, calm: Option<Span>, midnight: f64) -> Self {
         let (seed, bed, stay) = key;
+        let mut person = Person::new(seed, bed, stay);
+        if let Opening::First(episode) = opening
+            && episode.variant.is_none()
+        {
+            person.make_textbook(episode.scenario);
+        }
         Self {
-            person: Person::new(seed, bed, stay),
+            person,
             course: Course::new(key, from, opening, rate, calm),
             noise: Noise::new(&mut stream(seed, bed, stay, Concern::Noise)),
             midnight,
@@ -225,9 +231,8 @@ fn hypoglycaemia_target(e: &Episode) -> f64 {
 
 /// Falls ever faster until the onset, stays low, recovers after glucose is given.
 fn hypoglycaemia_level(e: &Episode, t: f64) -> f64 {
-    let levels = e.levels(t);
-    // `early` is x^1.5 of the prodrome's progress x; x^4 here.
-    levels.early.powf(4.0 / 1.5)
+    // `early` is x^1.5 of the prodrome's progress x; x^5 here.
+    e.levels(t).early.powf(5.0 / 1.5)
 }
 
 /// PaO2 in mmHg from saturation and inspired oxygen.

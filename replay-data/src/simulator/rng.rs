@@ -21,7 +21,6 @@ pub(crate) enum Concern {
     Labs,
     Charting,
     Monitor,
-    Glucose,
     Beats,
     Eeg,
     Stay,
