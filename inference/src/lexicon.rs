@@ -232,10 +232,11 @@ impl Lexicon {
         list.iter().find(|(phrase, _)| phrase.len() == 1).map(|(_, term)| term)
     }
 
-    /// Every word that stands in some phrase.
+    /// Words that stand in some phrase of more than one word.
     #[must_use]
-    pub fn vocabulary(&self) -> BTreeSet<&str> {
-        self.terms.values().flatten().flat_map(|(phrase, _)| phrase.iter().map(String::as_str)).collect()
+    pub fn inner_words(&self) -> BTreeSet<String> {
+        let long = self.terms.values().flatten().filter(|(phrase, _)| phrase.len() > 1);
+        long.flat_map(|(phrase, _)| phrase.iter().cloned()).collect()
     }
 }
 

@@ -1,11 +1,18 @@
 //! Feature frames to risks and rationales: model bundles, ONNX Runtime, the decoder, the fact checker, the template.
+//!
+//! - [`bundle`] vouches for a model's files, [`runtime`] loads ONNX Runtime, [`pool`] lends sessions.
+//! - [`tokens`] and [`encoder`]: a frame to calibrated risks and exact attributions.
+//! - [`narrator`], [`template`], [`check`], [`writer`]: an evidence to a rationale in which every
+//!   number can be checked. [`lexicon`] holds the words, [`render`] prints the values.
 
 pub mod bundle;
 pub mod check;
 pub mod encoder;
 pub mod lexicon;
+pub mod narrator;
 pub mod pool;
 pub mod render;
 pub mod runtime;
 pub mod template;
 pub mod tokens;
+pub mod writer;

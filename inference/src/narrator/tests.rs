@@ -1,0 +1,198 @@
+use bedwatch_schemas::{
+    evidence::{Band, Direction, Fact, FactId, Missing, Subject, Trend},
+    signal::Signal,
+    time::{EventTime, Span},
+};
+use proptest::{prelude::*, strategy::ValueTree};
+use serde::Deserialize;
+
+use super::*;
+use crate::{
+    bundle::tests::shipped,
+    check::{check, tests::evidences},
+    runtime::tests::installed,
+};
+
+fn narrator(test: &str) -> Option<(Narrator, Bundle)> {
+    let bundle = shipped("narrator-v1")?;
+    let runtime = installed(test)?;
+    Some((Narrator::load(&runtime, &bundle, 2).unwrap(), bundle))
+}
+
+#[derive(Deserialize)]
+struct Parity {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    prompt: String,
+    prompt_ids: Vec<u32>,
+    output_ids: Vec<u32>,
+}
+
+/// Free greedy decoding with the cache.
+fn free(narrator: &Narrator, prompt: &[u32]) -> Vec<u32> {
+    let mut decoder = narrator.decoders.take();
+    decoder.reset();
+    let (mut next, mut said) = (prompt.to_vec(), Vec::new());
+    while said.last() != Some(&narrator.eos) && said.len() < MAX_NEW_TOKENS {
+        let id = best(&decoder.step(&next).unwrap(), |_| true).unwrap();
+        said.push(id);
+        next = vec![id];
+    }
+    assert_eq!(decoder.length(), prompt.len() + said.len() - 1);
+    said
+}
+
+/// The bundle's vectors, made by the training package, token by token.
+#[test]
+fn the_decoder_agrees_with_its_training() {
+    let Some((narrator, bundle)) = narrator("the_decoder_agrees_with_its_training") else { return };
+    let parity: Parity = serde_json::from_slice(bundle.file("parity.json").unwrap()).unwrap();
+    assert!(!parity.cases.is_empty());
+    for case in &parity.cases {
+        assert_eq!(
+            narrator.tokenizer.encode(case.prompt.as_str(), false).unwrap().get_ids(),
+            case.prompt_ids
+        );
+        assert_eq!(free(&narrator, &case.prompt_ids), case.output_ids);
+    }
+}
+
+/// The cache changes nothing: the same ids as computing the whole sequence anew for each token.
+#[test]
+fn with_and_without_cache_the_same_words() {
+    let Some((narrator, bundle)) = narrator("with_and_without_cache_the_same_words") else { return };
+    let parity: Parity = serde_json::from_slice(bundle.file("parity.json").unwrap()).unwrap();
+    for case in parity.cases.iter().take(2) {
+        let mut decoder = narrator.decoders.take();
+        let (mut all, mut said) = (case.prompt_ids.clone(), Vec::new());
+        while said.last() != Some(&narrator.eos) && said.len() < MAX_NEW_TOKENS {
+            decoder.reset();
+            let id = best(&decoder.step(&all).unwrap(), |_| true).unwrap();
+            all.push(id);
+            said.push(id);
+        }
+        drop(decoder);
+        assert_eq!(said, free(&narrator, &case.prompt_ids));
+    }
+}
+
+fn fact(id: u8, signal: Signal, value: f64, band: Band, direction: Option<Direction>) -> Fact {
+    Fact {
+        id: FactId(id),
+        subject: Subject::Signal(signal),
+        value,
+        unit: signal.info().unit,
+        at: EventTime::parse_rfc3339("2026-03-01T03:10:00Z").unwrap(),
+        band,
+        trend: direction.map(|direction| Trend { direction, per_hour: 1.0, over: Span::hours(1) }),
+        provenance: None,
+    }
+}
+
+fn shock() -> Evidence {
+    Evidence {
+        facts: vec![
+            fact(0, Signal::AbpMean, 52.0, Band::CriticalLow, Some(Direction::Falling)),
+            fact(1, Signal::HeartRate, 131.0, Band::High, Some(Direction::Rising)),
+            fact(2, Signal::Lactate, 4.6, Band::High, None),
+        ],
+        missing: vec![Missing { subject: Subject::Signal(Signal::Hemoglobin), last_at: None }],
+        feeds: Vec::new(),
+    }
+}
+
+#[test]
+fn a_text_holds_the_evidence_and_repeats_exactly() {
+    let Some((narrator, _)) = narrator("a_text_holds_the_evidence_and_repeats_exactly") else { return };
+    let say = || narrator.narrate(AlertKind::Shock, Priority::High, &shock(), &|| false).unwrap();
+    let text = say();
+    for part in ["52 mmHg", "131 /min", "4.6 mmol/L", "03:10", "aemoglobin"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(text.chars().next().unwrap().is_uppercase() && text.ends_with('.'), "{text}");
+    assert_eq!(check(&text, AlertKind::Shock, &shock(), narrator.lexicon()), Ok(()), "{text}");
+    assert_eq!(text, say());
+}
+
+#[test]
+fn it_stops_when_told_to() {
+    let Some((narrator, _)) = narrator("it_stops_when_told_to") else { return };
+    for after in [0_usize, 1, 7] {
+        let asked = std::cell::Cell::new(0);
+        let cancel = || {
+            asked.set(asked.get() + 1);
+            asked.get() > after
+        };
+        let result = narrator.narrate(AlertKind::Shock, Priority::High, &shock(), &cancel);
+        assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+        assert_eq!(asked.get(), after + 1);
+    }
+    let result = narrator.narrate(AlertKind::StaleFeed, Priority::High, &shock(), &|| false);
+    assert!(matches!(result, Err(Error::NoWords)));
+    let result = narrator.narrate(AlertKind::Shock, Priority::High, &Evidence::default(), &|| false);
+    assert!(matches!(result, Err(Error::NoWords)));
+}
+
+/// Whatever the evidence, what the constrained narrator says passes the checker, or it says nothing.
+#[test]
+fn constrained_texts_pass_the_checker() {
+    let Some((narrator, _)) = narrator("constrained_texts_pass_the_checker") else { return };
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut spoke, mut passed, mut count) = (0, 0, 0);
+    for _ in 0..150 {
+        let evidence = evidences().new_tree(&mut runner).unwrap().current();
+        let kind = AlertKind::ALL[count % 8];
+        count += 1;
+        if let Ok(text) = narrator.narrate(kind, Priority::Medium, &evidence, &|| false) {
+            spoke += 1;
+            match check(&text, kind, &evidence, narrator.lexicon()) {
+                Ok(()) => passed += 1,
+                Err(found) => println!("{found:?}: {text}"),
+            }
+        }
+    }
+    println!("{count} evidences, {spoke} texts, {passed} passed");
+    assert!(spoke > 100 && passed * 100 >= spoke * 97, "{spoke} texts, {passed} passed");
+}
+
+/// Every word the narrator can say is one the checker knows.
+#[test]
+fn the_checker_knows_the_narrators_words() {
+    let Some((narrator, _)) = narrator("the_checker_knows_the_narrators_words") else { return };
+    let inner = narrator.lexicon.inner_words();
+    for id in 0..u32::try_from(narrator.tokenizer.get_vocab_size(true)).unwrap() {
+        let token = narrator.tokenizer.id_to_token(id).unwrap();
+        let punctuation = ["(", ")", ",", ".", ":", ";"].contains(&token.as_str());
+        if token.starts_with('<') || token.starts_with("{f") || punctuation {
+            continue;
+        }
+        let word = token.to_lowercase();
+        assert!(narrator.lexicon.word(&word).is_some() || inner.contains(&word), "{token}");
+    }
+}
+
+#[test]
+fn the_highest_allowed_logit_wins_and_the_lowest_id_among_equals() {
+    assert_eq!(best(&[0.0, 2.0, 2.0, 1.0], |_| true).unwrap(), 1);
+    assert_eq!(best(&[0.0, 2.0, 2.0, 1.0], |id| id != 1).unwrap(), 2);
+    assert!(matches!(best(&[0.0, 1.0], |_| false), Err(Error::Stuck)));
+    assert!(matches!(best(&[0.0, f32::NAN], |_| true), Err(Error::NotFinite)));
+}
+
+#[test]
+fn slots_are_read_strictly() {
+    for (text, want) in [
+        ("{f0}", Some(0)),
+        ("{f11}", Some(11)),
+        ("{f}", None),
+        ("{f+1}", None),
+        ("{f123}", None),
+        ("f0", None),
+        ("{g0}", None),
+    ] {
+        assert_eq!(prompt::slot(text), want, "{text}");
+    }
+}

@@ -1,0 +1,160 @@
+//! The writer of rationales: the narrator where it can, the template where it must, the checker
+//! before either is shown.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use bedwatch_schemas::{
+    alert::{AlertKind, Phase, Priority},
+    evidence::Evidence,
+    rationale::{Rationale, RationaleSource, TemplateReason},
+};
+
+use crate::{
+    check::check,
+    lexicon::Lexicon,
+    narrator::{self, Narrator},
+    template,
+};
+
+/// What a rationale is written from.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// What the alert is about.
+    pub kind: AlertKind,
+    /// Where in its life it is.
+    pub phase: Phase,
+    /// How soon someone must respond.
+    pub priority: Priority,
+    /// What it rests on.
+    pub evidence: &'a Evidence,
+}
+
+/// Every reason, in the order of the counters.
+const REASONS: [TemplateReason; 7] = [
+    TemplateReason::Technical,
+    TemplateReason::NoModel,
+    TemplateReason::Deadline,
+    TemplateReason::QueueFull,
+    TemplateReason::ModelFailed,
+    TemplateReason::CheckFailed,
+    TemplateReason::Lifecycle,
+];
+
+/// How many rationales each source wrote since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// By the narrator.
+    pub model: u64,
+    /// By the template, by its reason's name.
+    pub template: BTreeMap<&'static str, u64>,
+    /// Texts of the template that the checker refused: a fault of ours; they are not shown.
+    pub template_refused: u64,
+}
+
+impl Counts {
+    /// All rationales by the template.
+    #[must_use]
+    pub fn templates(&self) -> u64 {
+        self.template.values().sum()
+    }
+}
+
+/// Writes rationales. Shared by threads.
+#[derive(Debug)]
+pub struct Writer {
+    narrator: Option<Narrator>,
+    lexicon: Lexicon,
+    model: AtomicU64,
+    template: [AtomicU64; REASONS.len()],
+    template_refused: AtomicU64,
+}
+
+impl Writer {
+    /// A writer with a narrator, or with the template alone.
+    #[must_use]
+    pub fn new(narrator: Option<Narrator>) -> Self {
+        let lexicon = narrator.as_ref().map_or_else(Lexicon::built_in, |n| n.lexicon().clone());
+        Self {
+            narrator,
+            lexicon,
+            model: AtomicU64::new(0),
+            template: Default::default(),
+            template_refused: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether the narrator would be asked for this alert: only raised alerts about a patient.
+    /// Callers that queue need not queue the others.
+    #[must_use]
+    pub fn asks_model(&self, request: &Request<'_>) -> bool {
+        self.narrator.is_some() && request.phase == Phase::Raised && !request.kind.is_technical()
+    }
+
+    /// The rationale of an alert. `cancel` is asked between tokens: once it says true, the template
+    /// speaks. Never fails.
+    #[must_use]
+    pub fn write(&self, request: &Request<'_>, cancel: &dyn Fn() -> bool) -> Rationale {
+        match self.narrate(request, cancel) {
+            Ok(rationale) => rationale,
+            Err(reason) => self.template(request, reason),
+        }
+    }
+
+    fn narrate(&self, request: &Request<'_>, cancel: &dyn Fn() -> bool) -> Result<Rationale, TemplateReason> {
+        if request.kind.is_technical() {
+            return Err(TemplateReason::Technical);
+        }
+        if request.phase != Phase::Raised {
+            return Err(TemplateReason::Lifecycle);
+        }
+        let narrator = self.narrator.as_ref().ok_or(TemplateReason::NoModel)?;
+        let text =
+            narrator.narrate(request.kind, request.priority, request.evidence, cancel).map_err(|e| {
+                if matches!(e, narrator::Error::Cancelled) {
+                    return TemplateReason::Deadline;
+                }
+                // Errors of the narrator hold no patient data.
+                tracing::warn!(kind = request.kind.name(), error = %e, "narrator failed, template speaks");
+                TemplateReason::ModelFailed
+            })?;
+        if let Err(found) = check(&text, request.kind, request.evidence, &self.lexicon) {
+            let why = found.first().map_or("", |u| u.why.name());
+            tracing::warn!(kind = request.kind.name(), why, "narrator's text refused, template speaks");
+            return Err(TemplateReason::CheckFailed);
+        }
+        self.model.fetch_add(1, Ordering::Relaxed);
+        Ok(Rationale { text, source: RationaleSource::Model(narrator.model().clone()) })
+    }
+
+    /// The template's rationale, for this reason.
+    #[must_use]
+    pub fn template(&self, request: &Request<'_>, reason: TemplateReason) -> Rationale {
+        let mut text = template::write(request.kind, request.phase, request.priority, request.evidence);
+        if let Err(found) = check(&text, request.kind, request.evidence, &self.lexicon) {
+            let why = found.first().map_or("", |u| u.why.name());
+            tracing::error!(kind = request.kind.name(), why, "the template's text was refused");
+            self.template_refused.fetch_add(1, Ordering::Relaxed);
+            text = template::bare(request.kind);
+        }
+        let at = REASONS.iter().position(|r| *r == reason).expect("every reason is listed");
+        self.template[at].fetch_add(1, Ordering::Relaxed);
+        Rationale { text, source: RationaleSource::Template(reason) }
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let read = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        Counts {
+            model: read(&self.model),
+            template: REASONS.iter().zip(&self.template).map(|(r, c)| (r.name(), read(c))).collect(),
+            template_refused: read(&self.template_refused),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
