@@ -1,1 +1,20 @@
-//! bedwatch
+//! bedwatch: streaming bedside monitoring.
+//!
+//! The root package puts the stages together: it alone knows them all. [`engine`] is the pure core,
+//! [`live`] runs it against Kafka, [`replay`] against files; [`commands`] are the command line's.
+
+pub mod board;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod engine;
+pub mod feed;
+pub mod http;
+pub mod live;
+pub mod metrics;
+pub mod narration;
+pub mod recorder;
+pub mod recording;
+pub mod replay;
+pub mod setup;
+pub mod terminal;

@@ -1,0 +1,108 @@
+//! The command line (design, section 10): a contract, scripts depend on it.
+//!
+//! Exit codes: 0 done, 1 failed, 2 usage.
+
+mod config;
+mod demo;
+mod models;
+mod replay;
+mod run;
+mod simulate;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use bedwatch_schemas::time::Span;
+use clap::{Parser, Subcommand};
+
+use crate::terminal;
+
+/// Streaming bedside monitoring. Research software and an adjunct: never the primary alarm.
+#[derive(Debug, Parser)]
+#[command(name = "bedwatch", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// An ICU to watch: simulated ward, in-process broker, engine and ward page.
+    Demo(demo::Args),
+    /// Live against Kafka.
+    Run(run::Args),
+    /// Historical records through the same engine.
+    Replay(replay::Args),
+    /// The ward simulator, into Kafka or a folder.
+    Simulate(simulate::Args),
+    /// Model bundles: list, verify, card.
+    #[command(subcommand)]
+    Models(models::Command),
+    /// The configuration: check a file, or print the defaults.
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// Runs the command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("BEDWATCH_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,ort=error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let done = match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Models(command) => models::run(&command),
+        Command::Config(command) => config::run(&command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let whole: Vec<String> = error.chain().map(ToString::to_string).collect();
+            terminal::note(&format!("bedwatch: {}", whole.join(": ")));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads a duration such as `90s`, `10m`, `24h`, `2d`.
+fn duration(text: &str) -> Result<Span, String> {
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let n: i64 =
+        digits.parse().map_err(|_| format!("{text} is not a duration; write 90s, 10m, 24h or 2d"))?;
+    let secs = match unit {
+        "s" | "" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(format!("{text} is not a duration; write 90s, 10m, 24h or 2d")),
+    };
+    n.checked_mul(secs)
+        .filter(|s| *s < 10_i64.pow(9))
+        .map(Span::secs)
+        .ok_or_else(|| format!("{text} is too long"))
+}
+
+/// The configuration file and the environment's overrides.
+fn load_config(file: Option<&PathBuf>) -> anyhow::Result<crate::config::Config> {
+    let environment = std::env::vars_os()
+        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+        .collect();
+    Ok(crate::config::Config::load(file.map(PathBuf::as_path), &environment)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_durations_parse() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+        assert_eq!(duration("90s"), Ok(Span::secs(90)));
+        assert_eq!(duration("2d"), Ok(Span::hours(48)));
+        assert!(duration("x").is_err() && duration("5y").is_err() && duration("99999999999d").is_err());
+    }
+}

@@ -1,0 +1,90 @@
+//! `bedwatch models list|verify|card`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use bedwatch_inference::bundle::Bundle;
+use clap::Subcommand;
+
+use crate::{setup, terminal};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Lists the bundles with name, version and kind.
+    List {
+        /// The folder of bundles.
+        #[arg(long, default_value = "")]
+        folder: PathBuf,
+    },
+    /// Checks every file's hash and that each bundle loads and runs.
+    Verify {
+        /// The folder of bundles.
+        #[arg(long, default_value = "")]
+        folder: PathBuf,
+    },
+    /// Prints a bundle's model card.
+    Card {
+        /// The bundle's name.
+        name: String,
+        /// The folder of bundles.
+        #[arg(long, default_value = "")]
+        folder: PathBuf,
+    },
+}
+
+pub(super) fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::List { folder } => list(&setup::models_folder(folder)),
+        Command::Verify { folder } => verify(&setup::models_folder(folder)),
+        Command::Card { name, folder } => {
+            let bundle = Bundle::open(&setup::models_folder(folder).join(name))?;
+            terminal::result(&bundle.card());
+            Ok(())
+        }
+    }
+}
+
+fn folders(folder: &std::path::Path) -> anyhow::Result<Vec<PathBuf>> {
+    let read = std::fs::read_dir(folder)
+        .with_context(|| format!("the folder {} cannot be read", folder.display()))?;
+    let mut found: Vec<PathBuf> =
+        read.filter_map(Result::ok).map(|e| e.path()).filter(|p| p.join("manifest.toml").is_file()).collect();
+    found.sort();
+    if found.is_empty() {
+        bail!("no model bundle stands in {}", folder.display());
+    }
+    Ok(found)
+}
+
+fn list(folder: &std::path::Path) -> anyhow::Result<()> {
+    for path in folders(folder)? {
+        match Bundle::open(&path) {
+            Ok(bundle) => {
+                let m = bundle.model();
+                terminal::result(&format!("{} {} ({})", m.name, m.version, bundle.manifest().kind));
+            }
+            Err(error) => terminal::result(&format!("{}: refused: {error}", path.display())),
+        }
+    }
+    Ok(())
+}
+
+fn verify(folder: &std::path::Path) -> anyhow::Result<()> {
+    let mut refused = 0;
+    for path in folders(folder)? {
+        match Bundle::open(&path) {
+            Ok(bundle) => {
+                let m = bundle.model();
+                terminal::result(&format!("{} {}: every file stands", m.name, m.version));
+            }
+            Err(error) => {
+                refused += 1;
+                terminal::result(&format!("{}: refused: {error}", path.display()));
+            }
+        }
+    }
+    if refused > 0 {
+        bail!("{refused} bundles are refused");
+    }
+    Ok(())
+}

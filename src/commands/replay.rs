@@ -1,0 +1,173 @@
+//! `bedwatch replay`: historical records through the same engine.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use anyhow::{Context, bail};
+use bedwatch_replay_data::readers;
+use bedwatch_schemas::{NOTICE, alert::Alert, time::Span};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{
+    clock::{Clock, SystemClock},
+    replay::{self, Options, Outcome, report},
+    setup, terminal,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Files and folders.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// The format; `auto` looks at the content.
+    #[arg(long, default_value = "auto")]
+    format: String,
+    /// `max`, or times real time.
+    #[arg(long, default_value = "max")]
+    speed: String,
+    /// Where alerts.ndjson, risks.parquet, metrics.json and report.html go.
+    #[arg(long, default_value = "replay-out")]
+    out: PathBuf,
+    /// Labels: `auto` takes those of the source, `none` leaves them out.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "none"])]
+    labels: String,
+    /// Sources replayed at a time; all cores by default. The results do not depend on it.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Inputs read ahead at a time. The results do not depend on it.
+    #[arg(long, default_value_t = 1_024)]
+    batch: usize,
+    /// At most this many sources.
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Prints metrics.json as one line on standard output.
+    #[arg(long)]
+    json: bool,
+    /// The configuration file.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let config = super::load_config(args.config.as_ref())?;
+    let format = match args.format.as_str() {
+        "auto" => None,
+        name => Some(readers::Format::from_name(name).with_context(|| {
+            format!(
+                "{name} is no format; the formats are {}",
+                readers::Format::ALL.map(readers::Format::name).join(", ")
+            )
+        })?),
+    };
+    let mut sources = replay::open(&args.paths, &readers::Options { format, ..readers::Options::default() })?;
+    sources.truncate(args.limit.unwrap_or(usize::MAX));
+    if sources.is_empty() {
+        bail!("nothing to replay was found under the given paths");
+    }
+    let models = setup::models(&config.models)?;
+    let writer = models.writer.clone();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let core = Arc::new(config.core());
+    let options = Options {
+        core: core.clone(),
+        cell: Span::millis(config.engine.cell_millis),
+        models,
+        threads: args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        batch: args.batch,
+        speed: speed(&args.speed)?,
+        clock: clock.clone(),
+    };
+    terminal::note(NOTICE);
+    let begun = clock.now();
+    let progress = Progress::new(sources.len());
+    let mut outcomes = replay::run(&sources, &options, &|outcome| progress.one(outcome))?;
+    progress.end();
+    if args.labels == "none" {
+        outcomes.iter_mut().for_each(|o| o.labels = None);
+    }
+    let seconds = clock.now().since(begun).as_secs_f64();
+    write(args, &outcomes, &core.hash, seconds, &writer)
+}
+
+fn write(
+    args: &Args,
+    outcomes: &[Outcome],
+    hash: &str,
+    seconds: f64,
+    writer: &bedwatch_inference::writer::Writer,
+) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&args.out).with_context(|| format!("{} cannot be made", args.out.display()))?;
+    let mut alerts: Vec<Alert> = outcomes.iter().flat_map(|o| o.alerts.iter().cloned()).collect();
+    replay::sort(&mut alerts);
+    let sha256 = replay::write_alerts(&alerts, &args.out.join("alerts.ndjson"))?;
+    replay::risks::write(outcomes, &args.out.join("risks.parquet"))?;
+    let metrics = report::metrics(outcomes, &alerts, &sha256, hash, writer.lexicon());
+    std::fs::write(args.out.join("metrics.json"), serde_json::to_string_pretty(&metrics)? + "\n")?;
+    std::fs::write(args.out.join("report.html"), report::html(outcomes, &alerts, &metrics))?;
+    for outcome in outcomes {
+        for fault in &outcome.faults {
+            terminal::note(&format!("{}: {fault}", outcome.name));
+        }
+    }
+    terminal::note(&format!(
+        "{} sources, {:.0} patient-hours, {} alert messages, {} dead letters in {seconds:.1} s; report in {}",
+        metrics.sources,
+        metrics.patient_hours,
+        metrics.alerts,
+        metrics.dead_letters,
+        args.out.join("report.html").display()
+    ));
+    if args.json {
+        terminal::result(&serde_json::to_string(&metrics)?);
+    }
+    if outcomes.iter().all(|o| !o.faults.is_empty() && o.events() == 0) {
+        bail!("no source could be read");
+    }
+    Ok(())
+}
+
+fn speed(text: &str) -> anyhow::Result<Option<f64>> {
+    if text == "max" {
+        return Ok(None);
+    }
+    match text.trim_end_matches('x').parse::<f64>() {
+        Ok(speed) if speed > 0.0 && speed.is_finite() => Ok(Some(speed)),
+        _ => bail!("{text} is no speed; write max, 1, 60 or 3600"),
+    }
+}
+
+/// A bar on a terminal, plain lines elsewhere.
+struct Progress {
+    bar: ProgressBar,
+    done: AtomicUsize,
+    total: usize,
+}
+
+impl Progress {
+    fn new(total: usize) -> Self {
+        let bar = ProgressBar::new(total as u64);
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} sources, {msg} ({eta} left)") {
+            bar.set_style(style);
+        }
+        Self { bar, done: AtomicUsize::new(0), total }
+    }
+
+    fn one(&self, outcome: &Outcome) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.bar.set_message(format!("{} alerts in the last", outcome.alerts.len()));
+        self.bar.inc(1);
+        let step = (self.total / 10).max(1);
+        if self.bar.is_hidden() && done.is_multiple_of(step) {
+            terminal::note(&format!("{done} of {} sources replayed", self.total));
+        }
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,261 @@
+//! Merges the partitions of the input topics into cells.
+//!
+//! Kafka orders records within a partition only. What the engine sees between partitions depends on
+//! the network, on batches and on speed. So time of arrival (the record's Kafka timestamp) is cut
+//! into cells of 100 ms; a cell is closed when every partition has shown a later record or has been
+//! read to its end, and its records are put into one order: timestamp, stream, partition, offset.
+//! Reading the same log again closes the same cells with the same records.
+//!
+//! Live, a partition that is read to its end does not hold the others up: the cell closes a short
+//! grace after its end. A record that comes later still goes into the next open cell and is counted
+//! (`late_to_cell`): nothing is lost, but such a record is the one thing that live and replayed runs
+//! can order differently.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bedwatch_ingest::kafka::source::OwnedRecord;
+use bedwatch_schemas::{
+    event::{Event, Stream},
+    time::{ArrivalTime, Span},
+};
+
+/// How cells are cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// The length of a cell.
+    pub cell: Span,
+    /// How long after its end a cell waits for records under way.
+    pub grace: Span,
+    /// Records stamped further ahead of the clock than this count as stamped now: one fast clock
+    /// must not hold the others up.
+    pub ahead: Span,
+}
+
+impl Default for Cut {
+    fn default() -> Self {
+        Self { cell: Span::millis(100), grace: Span::millis(30), ahead: Span::secs(5) }
+    }
+}
+
+/// A record with the arrival time the engine takes it at.
+#[derive(Debug)]
+pub struct Entry {
+    /// The record's own time, made monotone within its partition.
+    pub stamp: ArrivalTime,
+    /// The record.
+    pub record: OwnedRecord,
+}
+
+/// The records of one cell in their order.
+#[derive(Debug)]
+pub struct Cell {
+    /// End of the cell, exclusive: the time of everything decided in it.
+    pub end: ArrivalTime,
+    /// The records.
+    pub records: Vec<Entry>,
+    /// Events of files without a wire format of their own; always empty live.
+    pub events: Vec<Event>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    pending: VecDeque<Entry>,
+    /// The latest timestamp seen: later records of this lane are not taken as earlier.
+    frontier: Option<ArrivalTime>,
+    at_end: bool,
+}
+
+/// The merging of all lanes (partitions).
+#[derive(Debug)]
+pub struct Merger {
+    cut: Cut,
+    lanes: BTreeMap<(Stream, i32), Lane>,
+    closed_to: ArrivalTime,
+    late_to_cell: u64,
+    clock_ahead: u64,
+}
+
+impl Merger {
+    /// A merger over the given partitions, resuming after `closed_to`.
+    #[must_use]
+    pub fn new(cut: Cut, lanes: impl IntoIterator<Item = (Stream, i32)>, closed_to: ArrivalTime) -> Self {
+        let lanes = lanes.into_iter().map(|lane| (lane, Lane::default())).collect();
+        Self { cut, lanes, closed_to, late_to_cell: 0, clock_ahead: 0 }
+    }
+
+    /// Takes a record in the order of its partition.
+    pub fn push(&mut self, record: OwnedRecord, now: ArrivalTime) {
+        let lane = self.lanes.entry((record.stream, record.partition)).or_default();
+        lane.at_end = false;
+        let mut stamp = record.timestamp.unwrap_or(now);
+        if stamp > now + self.cut.ahead {
+            self.clock_ahead += 1;
+            stamp = now;
+        }
+        if let Some(frontier) = lane.frontier {
+            stamp = stamp.max(frontier);
+        }
+        if stamp < self.closed_to {
+            self.late_to_cell += 1;
+            stamp = self.closed_to;
+        }
+        lane.frontier = Some(stamp);
+        lane.pending.push_back(Entry { stamp, record });
+    }
+
+    /// Adds a partition that was assigned later.
+    pub fn add(&mut self, stream: Stream, partition: i32) {
+        self.lanes.entry((stream, partition)).or_default();
+    }
+
+    /// Notes that a partition has been read to its end.
+    pub fn at_end(&mut self, stream: Stream, partition: i32) {
+        self.lanes.entry((stream, partition)).or_default().at_end = true;
+    }
+
+    /// Closes the next cell that holds a record, if it can be closed.
+    pub fn close(&mut self, now: ArrivalTime) -> Option<Cell> {
+        let first = self.lanes.values().filter_map(|l| l.pending.front()).map(|e| e.stamp).min()?;
+        let end = first.floor(self.cut.cell) + self.cut.cell;
+        let past_grace = now >= end + self.cut.grace;
+        let open = self.lanes.values().any(|lane| {
+            let beyond = lane.frontier.is_some_and(|f| f >= end);
+            !beyond && !(lane.at_end && past_grace)
+        });
+        if open {
+            return None;
+        }
+        let mut records = Vec::new();
+        for lane in self.lanes.values_mut() {
+            while lane.pending.front().is_some_and(|e| e.stamp < end) {
+                records.extend(lane.pending.pop_front());
+            }
+        }
+        records.sort_by_key(|e| (e.stamp, e.record.stream, e.record.partition, e.record.offset));
+        self.closed_to = end;
+        Some(Cell { end, records, events: Vec::new() })
+    }
+
+    /// The time up to which nothing has arrived and nothing more is expected: for deadlines while
+    /// the feeds are silent.
+    pub fn quiet_to(&mut self, now: ArrivalTime) -> Option<ArrivalTime> {
+        let silent = self.lanes.values().all(|l| l.pending.is_empty() && l.at_end);
+        let to = (now - self.cut.grace).floor(self.cut.cell);
+        if silent && to > self.closed_to {
+            self.closed_to = to;
+            return Some(to);
+        }
+        None
+    }
+
+    /// Records held back for cells that are still open.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.lanes.values().map(|l| l.pending.len()).sum()
+    }
+
+    /// Everything before this time is closed.
+    #[must_use]
+    pub const fn closed_to(&self) -> ArrivalTime {
+        self.closed_to
+    }
+
+    /// Records that came after their cell was closed.
+    #[must_use]
+    pub const fn late_to_cell(&self) -> u64 {
+        self.late_to_cell
+    }
+
+    /// Records whose stamp was ahead of the clock.
+    #[must_use]
+    pub const fn clock_ahead(&self) -> u64 {
+        self.clock_ahead
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record(stream: Stream, partition: i32, offset: i64, millis: i64) -> OwnedRecord {
+        OwnedRecord {
+            stream,
+            partition,
+            offset,
+            timestamp: Some(ArrivalTime::from_millis(millis)),
+            key: None,
+            payload: Vec::new(),
+        }
+    }
+
+    /// Reads lanes in the given interleaving and returns the cells.
+    fn run(lanes: &[(Stream, i32, Vec<i64>)], picks: &[usize]) -> Vec<(i64, Vec<(Stream, i32, i64)>)> {
+        let names = lanes.iter().map(|(s, p, _)| (*s, *p));
+        let mut merger = Merger::new(Cut::default(), names, ArrivalTime::from_millis(0));
+        let now = ArrivalTime::from_millis(1_000_000);
+        let mut next = vec![0_usize; lanes.len()];
+        let mut cells = Vec::new();
+        let drain = |merger: &mut Merger, cells: &mut Vec<_>| {
+            while let Some(cell) = merger.close(now) {
+                let records = cell
+                    .records
+                    .iter()
+                    .map(|e| (e.record.stream, e.record.partition, e.record.offset))
+                    .collect();
+                cells.push((cell.end.as_millis(), records));
+            }
+        };
+        let all = picks.iter().copied().chain((0..lanes.len()).flat_map(|i| std::iter::repeat_n(i, 64)));
+        for pick in all {
+            let i = pick % lanes.len();
+            let (stream, partition, stamps) = &lanes[i];
+            match stamps.get(next[i]) {
+                Some(&millis) => {
+                    merger.push(record(*stream, *partition, next[i] as i64, millis), now);
+                    next[i] += 1;
+                }
+                None => merger.at_end(*stream, *partition),
+            }
+            drain(&mut merger, &mut cells);
+        }
+        assert_eq!(merger.pending(), 0);
+        assert_eq!(merger.late_to_cell(), 0);
+        cells
+    }
+
+    proptest! {
+        /// Law: how the partitions are interleaved on the way in changes nothing.
+        #[test]
+        fn any_interleaving_gives_the_same_cells(
+            a in prop::collection::vec(0_i64..2_000, 0..30),
+            b in prop::collection::vec(0_i64..2_000, 0..30),
+            c in prop::collection::vec(0_i64..2_000, 0..30),
+            picks in prop::collection::vec(0_usize..3, 0..100),
+        ) {
+            let lanes = [(Stream::Vitals, 0, a), (Stream::Vitals, 1, b), (Stream::Hl7v2, 0, c)];
+            prop_assert_eq!(run(&lanes, &picks), run(&lanes, &[]));
+        }
+    }
+
+    #[test]
+    fn an_idle_partition_holds_nothing_up_once_read_to_its_end() {
+        let lanes = [(Stream::Vitals, 0), (Stream::Cgm, 0)];
+        let mut merger = Merger::new(Cut::default(), lanes, ArrivalTime::from_millis(0));
+        let t = ArrivalTime::from_millis;
+        merger.push(record(Stream::Vitals, 0, 0, 950), t(960));
+        assert!(merger.close(t(2_000)).is_none(), "the other lane has not been read to its end");
+        merger.at_end(Stream::Cgm, 0);
+        assert!(merger.close(t(2_000)).is_none(), "nor has this one");
+        merger.at_end(Stream::Vitals, 0);
+        assert!(merger.close(t(1_029)).is_none(), "within the grace");
+        assert_eq!(merger.close(t(1_030)).map(|c| c.records.len()), Some(1));
+        assert_eq!(merger.quiet_to(t(1_129)), None);
+        assert_eq!(merger.quiet_to(t(1_130)), Some(t(1_100)));
+        merger.push(record(Stream::Cgm, 0, 0, 1_050), t(1_140));
+        assert_eq!(merger.late_to_cell(), 1, "counted, and still delivered below");
+        merger.at_end(Stream::Cgm, 0);
+        assert_eq!(merger.close(t(1_300)).map(|c| c.end), Some(t(1_200)));
+    }
+}

@@ -1,0 +1,369 @@
+//! The engine's core: a pure fold over cells. Time is an argument, nothing here waits, and no
+//! output depends on how records were cut into batches.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bedwatch_alerts::{Decision, Draft};
+use bedwatch_features::PatientState;
+use bedwatch_ingest::{Record, decode};
+use bedwatch_schemas::{
+    alert::{AlertKind, Phase},
+    dead_letter::{DeadLetter, Reason},
+    event::{AdtKind, Body, Event, Stream},
+    frame::{FeatureFrame, hour_of},
+    ids::PatientId,
+    risk::{Assessment, Head},
+    time::{ArrivalTime, EventTime, Span},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Cell, Models, cell::Entry, patient::Patient};
+
+/// The settings of the core.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Decoders.
+    pub ingest: decode::Config,
+    /// Windows, lateness, scores.
+    pub features: bedwatch_features::Config,
+    /// The alert policy.
+    pub alerts: bedwatch_alerts::Config,
+    /// The encoder runs when something new has come, and at most this often for one patient.
+    pub assess_every: Span,
+    /// Attributions computed for an alert of a model head.
+    pub attributions: usize,
+    /// The hash of the configuration in force, put into every alert.
+    pub hash: String,
+}
+
+/// What the core has counted. Every drop has its reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Records by stream.
+    pub records: BTreeMap<Stream, u64>,
+    /// Events decoded, by stream.
+    pub events: BTreeMap<Stream, u64>,
+    /// Rejections by stream and reason.
+    pub rejections: BTreeMap<(Stream, Reason), u64>,
+    /// Records sent to the dead letters.
+    pub dead_letters: u64,
+    /// Message units decoded, skipped by rule, rejected.
+    pub units: [u64; 3],
+    /// Values that came late and were put in their place.
+    pub late: u64,
+    /// Values that came too late for the windows.
+    pub too_late: u64,
+    /// Values outside the plausible range, kept and flagged.
+    pub implausible: u64,
+    /// Repeats of a value already known.
+    pub duplicates: u64,
+    /// Frames evaluated.
+    pub frames: u64,
+    /// Encoder passes.
+    pub assessments: u64,
+    /// Encoder passes that failed; the rules alert all the same.
+    pub assessment_failures: u64,
+}
+
+/// An alert to be told, with what decides how soon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// The alert without its words.
+    pub draft: Draft,
+    /// The arrival of what triggered it: latency counts from here.
+    pub triggered: ArrivalTime,
+}
+
+/// What one step of the core gives.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// Alerts, in the order of time, then patient, then kind.
+    pub outputs: Vec<Output>,
+    /// Dead letters, with the index of their record in the cell.
+    pub dead_letters: Vec<(usize, DeadLetter)>,
+    /// The frames evaluated with their assessments, for the board, risks and archives.
+    pub frames: Vec<(FeatureFrame, Option<Assessment>)>,
+}
+
+/// The state of all patients of this instance.
+pub struct Core {
+    config: Arc<Config>,
+    models: Models,
+    patients: BTreeMap<PatientId, Patient>,
+    now: ArrivalTime,
+    counters: Counters,
+}
+
+impl Core {
+    /// An empty core.
+    #[must_use]
+    pub fn new(config: Arc<Config>, models: Models) -> Self {
+        let now = ArrivalTime::from_micros(i64::MIN / 2);
+        Self { config, models, patients: BTreeMap::new(), now, counters: Counters::default() }
+    }
+
+    /// A core resuming from a checkpoint.
+    #[must_use]
+    pub fn restore(
+        config: Arc<Config>,
+        models: Models,
+        patients: BTreeMap<PatientId, Patient>,
+        now: ArrivalTime,
+        counters: Counters,
+    ) -> Self {
+        Self { config, models, patients, now, counters }
+    }
+
+    /// The patients, for the checkpoint.
+    #[must_use]
+    pub fn patients(&self) -> &BTreeMap<PatientId, Patient> {
+        &self.patients
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What has been counted.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The time up to which everything has been decided.
+    #[must_use]
+    pub fn now(&self) -> ArrivalTime {
+        self.now
+    }
+
+    /// Folds a cell: deadlines before it, its records, then an evaluation at its end.
+    pub fn cell(&mut self, cell: &Cell) -> Step {
+        let mut step = Step::default();
+        self.advance_into(cell.end, &mut step);
+        for (index, entry) in cell.records.iter().enumerate() {
+            self.record(index, entry, &mut step);
+        }
+        for event in &cell.events {
+            *self.counters.records.entry(event.provenance.stream).or_default() += 1;
+            self.fold(event, event.arrival, &mut step);
+        }
+        self.evaluate_touched(cell.end, &mut step);
+        step
+    }
+
+    /// Lets time pass without records: deadlines fall due (a feed turned stale, a condition
+    /// persisted or cleared).
+    pub fn advance(&mut self, to: ArrivalTime) -> Step {
+        let mut step = Step::default();
+        self.advance_into(to, &mut step);
+        step
+    }
+
+    fn advance_into(&mut self, to: ArrivalTime, step: &mut Step) {
+        // Deadlines are kept at cell ends, so that live and replayed runs meet them at the same time.
+        while let Some((due, id)) = self.next_deadline(to) {
+            self.evaluate(&id, due, step);
+        }
+        self.now = self.now.max(to);
+    }
+
+    /// The earliest deadline strictly before `to`, ties by patient.
+    fn next_deadline(&self, to: ArrivalTime) -> Option<(EventTime, PatientId)> {
+        let due = self.patients.iter().filter_map(|(id, p)| p.deadline.map(|d| (d, id)));
+        let (due, id) = due.filter(|(d, _)| *d < to.as_event_time()).min()?;
+        Some((due, id.clone()))
+    }
+
+    fn record(&mut self, index: usize, entry: &Entry, step: &mut Step) {
+        let record = Record { arrival: entry.stamp, ..entry.record.as_record(entry.stamp) };
+        let stream = record.stream;
+        let decoded = decode::decode(&record, &self.config.ingest);
+        *self.counters.records.entry(stream).or_default() += 1;
+        for (total, n) in self.counters.units.iter_mut().zip([
+            decoded.units.decoded,
+            decoded.units.skipped,
+            decoded.units.rejected,
+        ]) {
+            *total += n as u64;
+        }
+        for event in &decoded.events {
+            self.fold(event, entry.stamp, step);
+        }
+        if !decoded.rejections.is_empty() {
+            self.counters.dead_letters += 1;
+            for rejection in &decoded.rejections {
+                *self.counters.rejections.entry((stream, rejection.reason)).or_default() += 1;
+            }
+            let letter = DeadLetter {
+                stream,
+                partition: record.partition,
+                offset: record.offset,
+                partly_decoded: !decoded.events.is_empty(),
+                rejections: decoded.rejections,
+            };
+            step.dead_letters.push((index, letter));
+        }
+    }
+
+    fn fold(&mut self, event: &Event, now: ArrivalTime, step: &mut Step) {
+        *self.counters.events.entry(event.provenance.stream).or_default() += 1;
+        let config = &self.config.features;
+        let patient = self
+            .patients
+            .entry(event.patient.clone())
+            .or_insert_with(|| Patient::new(PatientState::new(event.patient.clone(), config)));
+        let applied = patient.state.apply(event);
+        self.counters.late += u64::from(applied.late);
+        self.counters.too_late += u64::from(applied.too_late);
+        self.counters.implausible += u64::from(applied.implausible);
+        self.counters.duplicates += u64::from(applied.duplicate);
+        if applied.relevant {
+            patient.unevaluated = true;
+            patient.unassessed |= matches!(event.body, Body::Numeric(_) | Body::Adt(_));
+            patient.latest_arrival = patient.latest_arrival.max(Some(event.arrival));
+        }
+        if let Body::Adt(adt) = &event.body {
+            match &adt.kind {
+                AdtKind::Merge { retired } => self.merge(&event.patient, retired, now, step),
+                AdtKind::Discharge => self.discharge(&event.patient, now, step),
+                _ => {}
+            }
+        }
+    }
+
+    /// A40: the retired id's state moves, its open episodes end.
+    fn merge(&mut self, survivor: &PatientId, retired: &PatientId, now: ArrivalTime, step: &mut Step) {
+        if survivor == retired {
+            return;
+        }
+        let Some(mut old) = self.patients.remove(retired) else {
+            return;
+        };
+        self.close(&mut old, now, step);
+        if let Some(patient) = self.patients.get_mut(survivor) {
+            patient.state.merge(old.state);
+            patient.unassessed = true;
+            patient.unevaluated = true;
+        }
+    }
+
+    /// A03: open episodes end and the bed's state goes.
+    fn discharge(&mut self, id: &PatientId, now: ArrivalTime, step: &mut Step) {
+        if let Some(mut patient) = self.patients.remove(id) {
+            self.close(&mut patient, now, step);
+        }
+    }
+
+    fn close(&self, patient: &mut Patient, now: ArrivalTime, step: &mut Step) {
+        let frame = patient.state.frame(now.as_event_time());
+        let decisions = patient.policy.close(&frame.patient, frame.at, &self.config.alerts);
+        let assessment = patient.assessment.clone();
+        for decision in decisions {
+            let draft = Draft::compose(&decision, &frame, assessment.as_ref(), Vec::new(), &self.config.hash);
+            step.outputs.push(Output { draft, triggered: now });
+        }
+    }
+
+    fn evaluate_touched(&mut self, end: ArrivalTime, step: &mut Step) {
+        let touched: Vec<PatientId> =
+            self.patients.iter().filter(|(_, p)| p.unevaluated).map(|(id, _)| id.clone()).collect();
+        for id in touched {
+            self.evaluate(&id, end.as_event_time(), step);
+        }
+    }
+
+    /// Builds the frame of one patient at `at`, runs the encoder when due, and the policy.
+    fn evaluate(&mut self, id: &PatientId, at: EventTime, step: &mut Step) {
+        let Some(patient) = self.patients.get_mut(id) else {
+            return;
+        };
+        let frame = patient.state.frame(at);
+        self.counters.frames += 1;
+        let assessed = Self::assess(patient, &frame, &self.models, &self.config, &mut self.counters);
+        let decisions = patient.policy.evaluate(&frame, patient.assessment.as_ref(), &self.config.alerts);
+        let triggered = match (patient.unevaluated, patient.latest_arrival) {
+            (true, Some(arrival)) => arrival,
+            _ => ArrivalTime::from_micros(at.as_micros()),
+        };
+        patient.unevaluated = false;
+        for decision in decisions {
+            let attributions = self.attributions(&decision, &frame);
+            let patient = &self.patients[id];
+            let draft = Draft::compose(
+                &decision,
+                &frame,
+                patient.assessment.as_ref(),
+                attributions,
+                &self.config.hash,
+            );
+            step.outputs.push(Output { draft, triggered });
+        }
+        let config = &self.config;
+        if let Some(patient) = self.patients.get_mut(id) {
+            let again =
+                patient.unassessed.then(|| patient.assessed_at.map(|t| t + config.assess_every)).flatten();
+            let policy = patient.policy.deadline(&frame, &config.alerts);
+            patient.deadline = [again, policy].into_iter().flatten().filter(|t| *t > at).min();
+            step.frames.push((frame, assessed.then(|| patient.assessment.clone()).flatten()));
+        }
+    }
+
+    /// Runs the encoder if something new has come and the last pass is long enough ago.
+    fn assess(
+        patient: &mut Patient,
+        frame: &FeatureFrame,
+        models: &Models,
+        config: &Config,
+        counters: &mut Counters,
+    ) -> bool {
+        let Some(encoder) = &models.encoder else {
+            return false;
+        };
+        let new_hour = patient.assessed_at.is_some_and(|t| hour_of(t) != hour_of(frame.at));
+        let rested = patient.assessed_at.is_none_or(|t| frame.at.since(t) >= config.assess_every);
+        if !patient.unassessed || !(rested || new_hour) {
+            return false;
+        }
+        patient.unassessed = false;
+        patient.assessed_at = Some(frame.at);
+        counters.assessments += 1;
+        match encoder.assess(frame) {
+            Ok((assessment, _embedding)) => {
+                patient.assessment = Some(assessment);
+                true
+            }
+            Err(error) => {
+                // Scores and rules go on without the encoder; the last risk must not linger.
+                counters.assessment_failures += 1;
+                tracing::error!(%error, "the encoder failed");
+                patient.assessment = None;
+                false
+            }
+        }
+    }
+
+    /// What moved the model, computed only when a model's alert is raised or grows.
+    fn attributions(
+        &self,
+        decision: &Decision,
+        frame: &FeatureFrame,
+    ) -> Vec<bedwatch_schemas::risk::Attribution> {
+        let head = match decision.kind {
+            AlertKind::Sepsis => Head::Sepsis,
+            AlertKind::Deterioration => Head::Deterioration,
+            _ => return Vec::new(),
+        };
+        if decision.phase == Phase::Resolved {
+            return Vec::new();
+        }
+        let Some(encoder) = &self.models.encoder else {
+            return Vec::new();
+        };
+        encoder.attributions(frame, head, self.config.attributions).unwrap_or_else(|error| {
+            tracing::error!(%error, "the attributions failed");
+            Vec::new()
+        })
+    }
+}

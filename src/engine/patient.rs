@@ -1,0 +1,47 @@
+//! One patient in the engine: the folded state, the policy and when to look again.
+
+use bedwatch_alerts::Policy;
+use bedwatch_features::PatientState;
+use bedwatch_schemas::{
+    risk::Assessment,
+    time::{ArrivalTime, EventTime},
+};
+use serde::{Deserialize, Serialize};
+
+/// Everything the engine remembers of one patient. Checkpointed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Patient {
+    /// Windows, labs, grid and the rest.
+    pub state: PatientState,
+    /// Open episodes.
+    pub policy: Policy,
+    /// What the encoder last said.
+    pub assessment: Option<Assessment>,
+    /// When the encoder last ran.
+    pub assessed_at: Option<EventTime>,
+    /// Whether anything has come since then that the encoder reads.
+    pub unassessed: bool,
+    /// Whether anything has come since the last evaluation that a rule reads.
+    pub unevaluated: bool,
+    /// The arrival of the latest event that a rule reads, for the latency of what it triggers.
+    pub latest_arrival: Option<ArrivalTime>,
+    /// When something could change without new data.
+    pub deadline: Option<EventTime>,
+}
+
+impl Patient {
+    /// A patient of whom nothing is known yet.
+    #[must_use]
+    pub fn new(state: PatientState) -> Self {
+        Self {
+            state,
+            policy: Policy::default(),
+            assessment: None,
+            assessed_at: None,
+            unassessed: false,
+            unevaluated: false,
+            latest_arrival: None,
+            deadline: None,
+        }
+    }
+}

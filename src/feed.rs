@@ -1,0 +1,83 @@
+//! Sends the simulated ward into Kafka: its history as fast as the reader follows, then in real time.
+
+use std::time::Duration;
+
+use bedwatch_ingest::kafka::{headers::Headers, sink::Sink};
+use bedwatch_replay_data::simulator::{Ward, WardRecord};
+use bedwatch_schemas::time::{EventTime, Span};
+
+use crate::clock::Clock;
+
+/// Time left for the history before the live part begins.
+const LEAD: Span = Span::secs(8);
+/// The history is sent in slices of this length, so that the reader can be waited for.
+const SLICE: Span = Span::minutes(10);
+/// How often live records are sent.
+const PULSE: Duration = Duration::from_millis(10);
+
+/// When the live part begins: a whole second, a little ahead.
+#[must_use]
+pub fn live_start(clock: &dyn Clock) -> EventTime {
+    (clock.now().as_event_time() + LEAD).floor(Span::secs(1))
+}
+
+/// Sends the `history` before `start`; `pause` is called after each slice with the records and bytes
+/// sent so far.
+///
+/// # Errors
+/// When the sink refuses or `pause` fails.
+pub fn history(
+    ward: &mut Ward,
+    start: EventTime,
+    history: Span,
+    sink: &Sink,
+    pause: &mut dyn FnMut(u64) -> anyhow::Result<()>,
+) -> anyhow::Result<u64> {
+    let (mut sent, mut out) = (0, Vec::new());
+    let mut until = start - history;
+    while until < start {
+        until = (until + SLICE).min(start);
+        out.clear();
+        ward.next_until(until, &mut out);
+        for record in &out {
+            send(sink, record)?;
+            sent += 1;
+        }
+        pause(sent)?;
+    }
+    Ok(sent)
+}
+
+/// Sends the live part at its time, until `end` or until `stop` says so.
+///
+/// # Errors
+/// When the sink refuses.
+pub fn live(
+    ward: &mut Ward,
+    start: EventTime,
+    end: EventTime,
+    sink: &Sink,
+    clock: &dyn Clock,
+    stop: &dyn Fn() -> bool,
+) -> anyhow::Result<u64> {
+    let (mut sent, mut out) = (0, Vec::new());
+    let mut until = start;
+    while until < end && !stop() {
+        std::thread::sleep(PULSE);
+        until = clock.now().as_event_time().min(end).max(until);
+        out.clear();
+        ward.next_until(until, &mut out);
+        for record in &out {
+            send(sink, record)?;
+            sent += 1;
+        }
+    }
+    Ok(sent)
+}
+
+fn send(sink: &Sink, record: &WardRecord) -> anyhow::Result<()> {
+    let topic = sink.topics().input(record.stream).to_owned();
+    let at = Some(record.at.as_millis());
+    sink.send(&topic, Some(record.key.as_str()), &record.payload, Headers::new(), at)?;
+    Ok(())
+}

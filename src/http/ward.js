@@ -1,0 +1,88 @@
+// The ward page: polls the board and builds it from text nodes only.
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+const words = { high: "High priority", medium: "Medium priority", low: "Low priority" };
+const kinds = {
+  sepsis: "Sepsis", deterioration: "Deterioration", respiratory: "Respiratory failure", shock: "Shock",
+  seizure: "Seizure", hypoglycaemia: "Low glucose", hyperglycaemia: "High glucose",
+  early_warning: "Early warning", stale_feed: "No data", signal_lost: "Signal lost",
+};
+const units = { "mm[Hg]": "mmHg", Cel: "°C", "{score}": "" };
+let lastGood = 0;
+
+function el(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+const clock = (iso) => new Date(iso).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const number = (x) => (Math.abs(x) >= 20 ? x.toFixed(0) : x.toFixed(1));
+
+function alertNode(alert, withBed) {
+  const node = el("div", "alert");
+  const head = el("p");
+  head.append(el("span", "badge " + alert.priority, words[alert.priority]), " ");
+  const where = withBed && alert.bed ? "Bed " + alert.bed + ": " : "";
+  const phase = alert.phase === "resolved" ? " (resolved)" : "";
+  head.append(el("strong", "", where + (kinds[alert.kind] || alert.kind) + phase));
+  node.append(head, el("p", "", alert.text));
+  node.append(el("p", "small", clock(alert.at) + ", written by " + alert.written_by));
+  return node;
+}
+
+function bedNode(bed) {
+  const worst = bed.alerts.length ? bed.alerts[0].priority : "";
+  const node = el("li", "bed " + worst);
+  const title = el("h2", "", "Bed " + (bed.bed || "unknown"));
+  title.append(worst ? el("span", "badge " + worst, words[worst]) : el("span", "small", "no alert"));
+  node.append(title);
+  const silent = bed.feeds.filter((f) => f.state !== "fresh");
+  if (silent.length) {
+    const text = silent.map((f) => f.label + " since " + clock(f.last_at)).join(", ");
+    node.append(el("p", "feeds", "No data: " + text));
+  }
+  for (const alert of bed.alerts) node.append(alertNode(alert, false));
+  const list = el("dl");
+  const row = (label, value) => list.append(el("dt", "", label), el("dd", "", value));
+  for (const r of bed.readings) row(r.label, number(r.value) + " " + (units[r.unit] ?? r.unit));
+  if (bed.news2 !== null) row("NEWS2", String(bed.news2));
+  for (const r of bed.risks) row(r.head + " risk", (r.probability * 100).toFixed(0) + " %" + (r.alerting ? " (over its limit)" : ""));
+  node.append(list, el("p", "small", bed.unit + ", as of " + clock(bed.at)));
+  return node;
+}
+
+function say(text, stale) {
+  const state = $("state");
+  state.textContent = text;
+  state.className = stale ? "stale" : "";
+}
+
+async function refresh() {
+  try {
+    const response = await fetch("/api/v1/board", { signal: AbortSignal.timeout(3000) });
+    if (!response.ok) throw new Error(String(response.status));
+    const board = await response.json();
+    lastGood = Date.now();
+    $("notice").textContent = board.notice;
+    $("empty").hidden = board.beds.length > 0;
+    $("beds").replaceChildren(...board.beds.map(bedNode));
+    $("recent").replaceChildren(...board.recent.slice(0, 20).map((a) => {
+      const li = el("li");
+      li.append(alertNode(a, true));
+      return li;
+    }));
+    const behind = board.engine_time ? (Date.now() - new Date(board.engine_time)) / 1000 : Infinity;
+    const open = board.beds.filter((b) => b.alerts.length).length;
+    if (behind > 5) say("The engine has decided nothing for " + Math.round(behind) + " s", true);
+    else say(board.beds.length + " beds, " + open + " with alerts, live", false);
+  } catch {
+    const secs = lastGood ? Math.round((Date.now() - lastGood) / 1000) + " s old" : "never received";
+    say("No connection: this page is " + secs, true);
+  }
+  setTimeout(refresh, 1000);
+}
+
+refresh();

@@ -1,0 +1,202 @@
+//! Historical records through the production core, faster than real time.
+//!
+//! Every source (a stay, a file, a recording) runs through a core of its own, several at a time.
+//! The result depends neither on the threads nor on the batch nor on the speed: alerts are written
+//! in the order of time, patient, id and sequence, and nothing in them comes from a clock.
+
+pub mod labels;
+pub mod outcome;
+pub mod report;
+pub mod risks;
+mod source;
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bedwatch_schemas::{
+    alert::Alert,
+    time::{ArrivalTime, Span},
+};
+
+pub use outcome::{Outcome, RiskRow};
+pub use source::{Source, open};
+
+use crate::{
+    clock::Clock,
+    engine::{Cell, Core, Models, Output, core, core::Step},
+    narration::request,
+};
+use source::{Input, Inputs};
+
+/// How to replay.
+#[derive(Clone)]
+pub struct Options {
+    /// The core's settings.
+    pub core: Arc<core::Config>,
+    /// The length of a cell; the same as live.
+    pub cell: Span,
+    /// The models.
+    pub models: Models,
+    /// Sources replayed at a time.
+    pub threads: usize,
+    /// Inputs read ahead at a time (a matter of memory, not of results).
+    pub batch: usize,
+    /// Times real time; `None`: as fast as it goes.
+    pub speed: Option<f64>,
+    /// For the speed.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Replays every source and gives the outcomes in the order of the sources. `progress` is called
+/// after each.
+///
+/// # Errors
+/// When a worker thread cannot be started.
+pub fn run(
+    sources: &[Source],
+    options: &Options,
+    progress: &(dyn Fn(&Outcome) + Sync),
+) -> anyhow::Result<Vec<Outcome>> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<BTreeMap<usize, Outcome>> = Mutex::default();
+    std::thread::scope(|scope| {
+        let work = || {
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(source) = sources.get(i) else {
+                    return;
+                };
+                let outcome = one(source, options);
+                progress(&outcome);
+                done.lock().unwrap_or_else(PoisonError::into_inner).insert(i, outcome);
+            }
+        };
+        for _ in 1..options.threads.max(1) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect())
+}
+
+/// Replays one source. A source that cannot be read fails alone, by name.
+#[must_use]
+pub fn one(source: &Source, options: &Options) -> Outcome {
+    let mut outcome = Outcome::new(source);
+    let mut inputs = match source.read() {
+        Ok(inputs) => inputs,
+        Err(error) => {
+            outcome.faults.push(error.to_string());
+            return outcome;
+        }
+    };
+    outcome.labels = inputs.labels.take();
+    let mut core = Core::new(options.core.clone(), options.models.clone());
+    let mut pacer = Pacer::new(options);
+    let mut building: Option<Cell> = None;
+    let mut batch = Vec::with_capacity(options.batch);
+    loop {
+        read_batch(&mut inputs, options.batch, &mut batch, &mut outcome);
+        if batch.is_empty() {
+            break;
+        }
+        for input in batch.drain(..) {
+            let end = input.arrival().floor(options.cell) + options.cell;
+            if let Some(cell) = building.take_if(|cell| cell.end < end) {
+                pacer.wait(cell.end);
+                fold(&mut core, cell, options, &mut outcome);
+            }
+            // Where a file goes back in time its own order is the order of arrival: the open cell.
+            let cell = building.get_or_insert_with(|| Cell { end, records: Vec::new(), events: Vec::new() });
+            match input {
+                Input::Record(entry) => cell.records.push(entry),
+                Input::Event(event) => cell.events.push(event),
+            }
+        }
+    }
+    if let Some(cell) = building {
+        fold(&mut core, cell, options, &mut outcome);
+    }
+    outcome.finish(&core);
+    outcome
+}
+
+fn read_batch(inputs: &mut Inputs, size: usize, batch: &mut Vec<Input>, outcome: &mut Outcome) {
+    while batch.len() < size.max(1) {
+        match inputs.next() {
+            Some(Ok(input)) => batch.push(input),
+            Some(Err(fault)) => outcome.faults.push(fault),
+            None => return,
+        }
+    }
+}
+
+fn fold(core: &mut Core, cell: Cell, options: &Options, outcome: &mut Outcome) {
+    let step: Step = core.cell(&cell);
+    for (_, letter) in &step.dead_letters {
+        outcome.dead_letters.push(letter.clone());
+    }
+    for (frame, assessment) in &step.frames {
+        outcome.frame(frame, assessment.as_ref());
+    }
+    outcome.alerts.extend(step.outputs.into_iter().map(|output| tell(output, &options.models)));
+}
+
+/// The words, without a deadline: a replay waits for its narrator.
+fn tell(output: Output, models: &Models) -> Alert {
+    let rationale = models.writer.write(&request(output.draft.decided()), &|| false);
+    output.draft.with_rationale(rationale)
+}
+
+/// Sorts alerts into the order they are written in.
+pub fn sort(alerts: &mut [Alert]) {
+    alerts.sort_by(|a, b| {
+        (a.at, &a.patient, a.kind, a.id, a.sequence).cmp(&(b.at, &b.patient, b.kind, b.id, b.sequence))
+    });
+}
+
+/// Writes alerts as NDJSON and gives the file's SHA-256.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_alerts(alerts: &[Alert], path: &Path) -> anyhow::Result<String> {
+    use sha2::{Digest, Sha256};
+    let mut bytes = Vec::new();
+    for alert in alerts {
+        serde_json::to_writer(&mut bytes, alert)?;
+        bytes.push(b'\n');
+    }
+    std::fs::write(path, &bytes)?;
+    Ok(Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Holds a replay to a speed.
+struct Pacer {
+    clock: Arc<dyn Clock>,
+    speed: Option<f64>,
+    begun: Option<(ArrivalTime, ArrivalTime)>,
+}
+
+impl Pacer {
+    fn new(options: &Options) -> Self {
+        Self { clock: options.clock.clone(), speed: options.speed, begun: None }
+    }
+
+    fn wait(&mut self, at: ArrivalTime) {
+        let Some(speed) = self.speed else {
+            return;
+        };
+        let now = self.clock.now();
+        let (wall, record) = *self.begun.get_or_insert((now, at));
+        let due = wall + Span((at.since(record).0 as f64 / speed) as i64);
+        if let Ok(micros) = u64::try_from(due.since(now).0) {
+            std::thread::sleep(std::time::Duration::from_micros(micros));
+        }
+    }
+}

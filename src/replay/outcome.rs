@@ -1,0 +1,105 @@
+//! What a replayed source gave.
+
+use std::collections::BTreeMap;
+
+use bedwatch_replay_data::readers::Labels;
+use bedwatch_schemas::{
+    alert::Alert,
+    dead_letter::DeadLetter,
+    frame::FeatureFrame,
+    risk::{Assessment, Head},
+    score::ScoreKind,
+    time::EventTime,
+};
+
+use super::Source;
+use crate::engine::{Core, core::Counters};
+
+/// One row of `risks.parquet`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RiskRow {
+    /// The patient.
+    pub patient: String,
+    /// The frame's time.
+    pub at: EventTime,
+    /// Calibrated probabilities in the order of [`Head::ALL`]; `None` when the encoder did not run.
+    pub probabilities: [Option<f32>; 2],
+    /// Scores in the order of [`ScoreKind::ALL`].
+    pub scores: [Option<f64>; 6],
+}
+
+/// What one source gave.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The source's name.
+    pub name: String,
+    /// Its format.
+    pub format: String,
+    /// The core's counts.
+    pub counters: Counters,
+    /// Frames evaluated.
+    pub frames: u64,
+    /// One row for each encoder pass.
+    pub risks: Vec<RiskRow>,
+    /// The alerts.
+    pub alerts: Vec<Alert>,
+    /// What could not be decoded.
+    pub dead_letters: Vec<DeadLetter>,
+    /// What could not be read, by name and place.
+    pub faults: Vec<String>,
+    /// The truth, where the source has one.
+    pub labels: Option<Labels>,
+    /// The operating points in force, by head.
+    pub operating_points: BTreeMap<Head, f32>,
+    /// First and last frame.
+    pub span: Option<(EventTime, EventTime)>,
+}
+
+impl Outcome {
+    pub(super) fn new(source: &Source) -> Self {
+        Self {
+            name: source.name().to_owned(),
+            format: source.format(),
+            counters: Counters::default(),
+            frames: 0,
+            risks: Vec::new(),
+            alerts: Vec::new(),
+            dead_letters: Vec::new(),
+            faults: Vec::new(),
+            labels: None,
+            operating_points: BTreeMap::new(),
+            span: None,
+        }
+    }
+
+    pub(super) fn frame(&mut self, frame: &FeatureFrame, assessment: Option<&Assessment>) {
+        self.frames += 1;
+        self.span = Some((self.span.map_or(frame.at, |(first, _)| first), frame.at));
+        let Some(assessment) = assessment else {
+            return;
+        };
+        self.operating_points.extend(assessment.risks.iter().map(|r| (r.head, r.operating_point)));
+        self.risks.push(RiskRow {
+            patient: frame.patient.as_str().to_owned(),
+            at: frame.at,
+            probabilities: Head::ALL.map(|head| assessment.risk(head).map(|r| r.probability)),
+            scores: ScoreKind::ALL.map(|kind| frame.score(kind).map(|s| s.value)),
+        });
+    }
+
+    pub(super) fn finish(&mut self, core: &Core) {
+        self.counters = core.counters().clone();
+    }
+
+    /// Events decoded over all streams.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.counters.events.values().sum()
+    }
+
+    /// Hours from the first to the last frame.
+    #[must_use]
+    pub fn hours(&self) -> f64 {
+        self.span.map_or(0.0, |(first, last)| last.since(first).as_hours_f64())
+    }
+}

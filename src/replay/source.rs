@@ -1,0 +1,143 @@
+//! Where replayed inputs come from: the historical formats, or a recording of the five streams.
+
+use std::{
+    fs::File,
+    io::BufReader,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use bedwatch_ingest::kafka::source::OwnedRecord;
+use bedwatch_replay_data::readers::{self, Item, Labels, StaySource};
+use bedwatch_schemas::{
+    event::{Event, Stream},
+    time::ArrivalTime,
+};
+
+use crate::{engine::cell::Entry, recording};
+
+/// Something to replay through one core.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A stay of a historical format.
+    Stay(StaySource),
+    /// A recording of the five streams.
+    Recording {
+        /// Its name.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+    },
+}
+
+/// One input.
+#[derive(Debug)]
+pub(super) enum Input {
+    Record(Entry),
+    Event(Event),
+}
+
+impl Input {
+    pub(super) fn arrival(&self) -> ArrivalTime {
+        match self {
+            Input::Record(entry) => entry.stamp,
+            Input::Event(event) => event.arrival,
+        }
+    }
+}
+
+/// The inputs of a source; faults are told by name and place, without content.
+pub(super) struct Inputs {
+    pub(super) labels: Option<Labels>,
+    items: Box<dyn Iterator<Item = Result<Input, String>> + Send>,
+}
+
+impl Iterator for Inputs {
+    type Item = Result<Input, String>;
+    fn next(&mut self) -> Option<Self::Item> {
+        self.items.next()
+    }
+}
+
+impl Source {
+    /// The source's name, fit for a file name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Source::Stay(stay) => &stay.name,
+            Source::Recording { name, .. } => name,
+        }
+    }
+
+    /// The format's name.
+    #[must_use]
+    pub fn format(&self) -> String {
+        match self {
+            Source::Stay(stay) => stay.format.name().to_owned(),
+            Source::Recording { .. } => "recording".to_owned(),
+        }
+    }
+
+    pub(super) fn read(&self) -> anyhow::Result<Inputs> {
+        match self {
+            Source::Stay(source) => {
+                let mut stay = source.read()?;
+                let labels = stay.labels.take();
+                let items = stay.into_items().map(|item| item.map(input).map_err(|e| e.to_string()));
+                Ok(Inputs { labels, items: Box::new(items) })
+            }
+            Source::Recording { path, .. } => {
+                let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+                let mut numbers = std::collections::BTreeMap::<Stream, i64>::new();
+                let items = recording::read(BufReader::new(file)).map(move |record| {
+                    let record = record.map_err(|e| e.to_string())?;
+                    let number = numbers.entry(record.stream).or_insert(-1);
+                    *number += 1;
+                    Ok(entry(record.stream, *number, record.at, record.key, record.payload))
+                });
+                Ok(Inputs { labels: None, items: Box::new(items) })
+            }
+        }
+    }
+}
+
+fn input(item: Item) -> Input {
+    match item {
+        Item::Event(event) => Input::Event(event),
+        Item::Record { stream, at, key, payload, offset } => entry(stream, offset, at, key, payload),
+    }
+}
+
+fn entry(stream: Stream, offset: i64, at: ArrivalTime, key: Option<String>, payload: Vec<u8>) -> Input {
+    let record = OwnedRecord { stream, partition: 0, offset, timestamp: Some(at), key, payload };
+    Input::Record(Entry { stamp: at, record })
+}
+
+/// Finds everything to replay under the paths, in sorted order.
+///
+/// # Errors
+/// When a path cannot be read or holds nothing that is understood.
+pub fn open(paths: &[PathBuf], options: &readers::Options) -> anyhow::Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for path in paths {
+        if let Some(recorded) = recording_at(path) {
+            let name = path.file_name().map_or("recording".to_owned(), |n| n.to_string_lossy().into_owned());
+            let name = name
+                .chars()
+                .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
+                .collect();
+            sources.push(Source::Recording { name, path: recorded });
+            continue;
+        }
+        sources.extend(readers::open(path, options)?.into_iter().map(Source::Stay));
+    }
+    Ok(sources)
+}
+
+fn recording_at(path: &Path) -> Option<PathBuf> {
+    let inside = path.join(recording::FILE);
+    if inside.is_file() {
+        return Some(inside);
+    }
+    (path.is_file() && path.file_name().is_some_and(|n| n == recording::FILE)).then(|| path.to_owned())
+}

@@ -1,0 +1,94 @@
+//! Finds and loads what the commands need: the ONNX Runtime library and the model bundles.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, bail};
+use bedwatch_inference::{
+    bundle::Bundle,
+    encoder::Encoder,
+    narrator::Narrator,
+    runtime::{Provider, Runtime},
+    writer::Writer,
+};
+
+use crate::{config, engine::Models};
+
+/// Environment variable naming the ONNX Runtime library.
+pub const ONNXRUNTIME: &str = "BEDWATCH_ONNXRUNTIME";
+
+/// The ONNX Runtime library: configuration, environment, then the cache of `cargo xtask setup`.
+#[must_use]
+pub fn onnxruntime(configured: &Path) -> Option<PathBuf> {
+    if !configured.as_os_str().is_empty() {
+        return Some(configured.to_owned());
+    }
+    if let Some(path) = std::env::var_os(ONNXRUNTIME).filter(|p| !p.is_empty()) {
+        return Some(path.into());
+    }
+    let versions = cache()?.join("onnxruntime");
+    let mut found: Vec<PathBuf> = std::fs::read_dir(versions)
+        .ok()?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path().join("libonnxruntime.so"))
+        .filter(|path| path.is_file())
+        .collect();
+    found.sort();
+    found.pop()
+}
+
+fn cache() -> Option<PathBuf> {
+    let var = |name| std::env::var_os(name).filter(|p| !p.is_empty()).map(PathBuf::from);
+    var("BEDWATCH_CACHE")
+        .or_else(|| var("XDG_CACHE_HOME").map(|p| p.join("bedwatch")))
+        .or_else(|| var("HOME").map(|p| p.join(".cache/bedwatch")))
+}
+
+/// The folder of bundles: as configured, else beside the binary, else in the sources it was built
+/// from.
+#[must_use]
+pub fn models_folder(configured: &Path) -> PathBuf {
+    if !configured.as_os_str().is_empty() {
+        return configured.to_owned();
+    }
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("models")));
+    beside
+        .filter(|p| p.is_dir())
+        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("inference/models"))
+}
+
+/// Loads the models in force.
+///
+/// # Errors
+/// When the library or a configured bundle is missing, damaged or does not fit; each with its reason
+/// and what to do.
+pub fn models(config: &config::Models) -> anyhow::Result<Models> {
+    if config.encoder.is_empty() && config.narrator.is_empty() {
+        return Ok(Models { encoder: None, writer: Arc::new(Writer::new(None)) });
+    }
+    let Some(library) = onnxruntime(&config.onnxruntime) else {
+        bail!(
+            "the ONNX Runtime library was not found; run `cargo xtask setup`, or set {ONNXRUNTIME} to its absolute path"
+        );
+    };
+    let Some(provider) = Provider::parse(&config.provider) else {
+        bail!("models.provider can be cpu, cuda or cuda:N");
+    };
+    let runtime = Runtime::load(&library)?.with_provider(provider);
+    let folder = models_folder(&config.folder);
+    let open = |name: &str| {
+        Bundle::open(&folder.join(name))
+            .with_context(|| format!("the model bundle {name} in {} is refused", folder.display()))
+    };
+    let encoder = match config.encoder.as_str() {
+        "" => None,
+        name => Some(Arc::new(Encoder::load(&runtime, &open(name)?, 1)?)),
+    };
+    let writer = match config.narrator.as_str() {
+        "" => Writer::new(None),
+        name => Writer::new(Some(Narrator::load(&runtime, &open(name)?, 1)?)),
+    };
+    Ok(Models { encoder, writer: Arc::new(writer) })
+}

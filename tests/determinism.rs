@@ -1,0 +1,110 @@
+//! Same log, same bytes: whatever the batch, threads, speed and Kafka's batches.
+
+use std::{
+    collections::BTreeMap,
+    io::BufReader,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bedwatch::{
+    clock::{Clock, SystemClock},
+    live::{Health, Live, Shared},
+    recorder::Recorder,
+    recording, replay as engine_replay,
+};
+use bedwatch_ingest::kafka::{
+    Topics,
+    embedded::Broker,
+    headers::Headers,
+    sink::{self, Sink},
+};
+use bedwatch_schemas::alert::Alert;
+
+use crate::support::{Folder, has_onnxruntime, recording as record, replay};
+
+#[test]
+fn one_recording_gives_one_sha256() {
+    if !has_onnxruntime("determinism") {
+        return;
+    }
+    let folder = Folder::new("determinism");
+    let log = record(&folder, 3, "2h", "45s");
+    let ways: [&[&str]; 4] = [
+        &["--batch", "1", "--threads", "1"],
+        &["--batch", "4096", "--threads", "2"],
+        &["--speed", "7200"],
+        &["--speed", "max", "--batch", "7"],
+    ];
+    let mut sums = BTreeMap::new();
+    for (i, way) in ways.iter().enumerate() {
+        let metrics = replay(&[&log], &folder.join(&format!("out{i}")), way);
+        sums.insert(way.join(" "), metrics["alerts_sha256"].as_str().unwrap().to_owned());
+        assert!(metrics["alerts"].as_u64().unwrap() > 0);
+    }
+    for (name, batch_messages) in [("Kafka, one record a batch", "1"), ("Kafka, up to 1000 a batch", "1000")]
+    {
+        sums.insert(name.to_owned(), through_kafka(&folder, &log.join(recording::FILE), batch_messages));
+    }
+    println!("{sums:#?}");
+    let first = sums.values().next().unwrap();
+    assert!(sums.values().all(|s| s == first), "{sums:#?}");
+}
+
+/// Sends the recording into the embedded broker in batches of the given size, runs the live loop
+/// over it and gives the SHA-256 of the alerts in the order a replay writes them.
+fn through_kafka(folder: &Folder, file: &std::path::Path, batch_messages: &str) -> String {
+    let topics = Topics::default();
+    // One partition, so that provenance (partition, offset) is that of the file.
+    let broker = Broker::start(&topics, 1).unwrap();
+    let sent = produce(file, broker.bootstrap(), &topics, batch_messages);
+    let mut config = bedwatch::config::Config::default();
+    broker.bootstrap().clone_into(&mut config.kafka.bootstrap);
+    config.narrator.deadline_millis = 3_600_000;
+    config.narrator.queue = 100_000;
+    let models = bedwatch::setup::models(&config.models).unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let shared = Shared {
+        health: Arc::new(Health::new(clock.clone())),
+        clock: clock.clone(),
+        metrics: Arc::default(),
+        board: Arc::default(),
+        folded: Arc::default(),
+        stop: Arc::default(),
+        on_alert: Arc::new(|_| {}),
+    };
+    let recorder = Recorder::start(broker.bootstrap(), &topics.alerts, clock).unwrap();
+    let live = Live::start(&config, models, shared.clone()).unwrap();
+    let engine = std::thread::spawn(move || live.run().unwrap());
+    while shared.folded.load(Ordering::Relaxed) < sent {
+        assert!(!engine.is_finished(), "the engine ended early");
+        std::thread::yield_now();
+    }
+    shared.stop.store(true, Ordering::Relaxed);
+    let summary = engine.join().unwrap();
+    assert_eq!(summary.gaps, 0, "the embedded broker dropped records");
+    assert_eq!(summary.late_to_cell, 0);
+    let mut alerts: Vec<Alert> = recorder.finish().unwrap().into_iter().map(|r| r.alert).collect();
+    engine_replay::sort(&mut alerts);
+    engine_replay::write_alerts(&alerts, &folder.join(&format!("kafka-{batch_messages}.ndjson"))).unwrap()
+}
+
+/// Sends a whole recording and gives the number of records. It must fit the embedded broker.
+pub fn produce(file: &std::path::Path, bootstrap: &str, topics: &Topics, batch_messages: &str) -> u64 {
+    let properties = BTreeMap::from([
+        ("batch.num.messages".to_owned(), batch_messages.to_owned()),
+        ("linger.ms".to_owned(), "20".to_owned()),
+    ]);
+    let config = sink::Config { bootstrap: bootstrap.to_owned(), topics: topics.clone(), properties };
+    let sink = Sink::connect(&config).unwrap();
+    let mut sent = 0;
+    for record in recording::read(BufReader::new(std::fs::File::open(file).unwrap())) {
+        let record = record.unwrap();
+        let topic = topics.input(record.stream);
+        let at = Some(record.at.as_millis());
+        sink.send(topic, record.key.as_deref(), &record.payload, Headers::new(), at).unwrap();
+        sent += 1;
+    }
+    sink.flush(Duration::from_secs(30)).unwrap();
+    sent
+}

@@ -1,0 +1,14 @@
+//! End to end: the binary and the library as users run them, against real peers.
+//!
+//! What needs the shared data sets, the ONNX Runtime library or a real Kafka is skipped by name where
+//! these are absent; `cargo xtask test` provides the latter two.
+
+mod bad_input;
+mod commands;
+mod demo;
+mod determinism;
+mod kill;
+mod real_kafka;
+mod shared_data;
+mod support;
+mod wire;
