@@ -12,6 +12,8 @@ use crate::clock::Clock;
 const LEAD: Span = Span::secs(8);
 /// The history is sent in slices of this length, so that the reader can be waited for.
 const SLICE: Span = Span::minutes(10);
+/// Bytes sent between two looks at the reader.
+const CHUNK: usize = 128 << 10;
 /// How often live records are sent.
 const PULSE: Duration = Duration::from_millis(10);
 
@@ -21,8 +23,8 @@ pub fn live_start(clock: &dyn Clock) -> EventTime {
     (clock.now().as_event_time() + LEAD).floor(Span::secs(1))
 }
 
-/// Sends the `history` before `start`; `pause` is called after each slice with the records and bytes
-/// sent so far.
+/// Sends the `history` before `start`; `pause` is called with the sizes of the records sent since the
+/// last call, at least every [`CHUNK`] bytes.
 ///
 /// # Errors
 /// When the sink refuses or `pause` fails.
@@ -31,7 +33,7 @@ pub fn history(
     start: EventTime,
     history: Span,
     sink: &Sink,
-    pause: &mut dyn FnMut(u64) -> anyhow::Result<()>,
+    pause: &mut dyn FnMut(&[usize]) -> anyhow::Result<()>,
 ) -> anyhow::Result<u64> {
     let (mut sent, mut out) = (0, Vec::new());
     let mut until = start - history;
@@ -39,11 +41,17 @@ pub fn history(
         until = (until + SLICE).min(start);
         out.clear();
         ward.next_until(until, &mut out);
+        let mut sizes = Vec::new();
         for record in &out {
             send(sink, record)?;
+            sizes.push(record.payload.len());
+            if sizes.iter().sum::<usize>() > CHUNK {
+                pause(&sizes)?;
+                sizes.clear();
+            }
             sent += 1;
         }
-        pause(sent)?;
+        pause(&sizes)?;
     }
     Ok(sent)
 }

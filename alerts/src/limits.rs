@@ -11,7 +11,7 @@ use bedwatch_schemas::{
     signal::Signal,
 };
 
-/// Limits of one subject: critically low, low, high, critically high.
+/// Limits of one subject (scores: the integer steps of their definitions): critically low, low, high, critically high.
 type Row = (Option<f64>, Option<f64>, Option<f64>, Option<f64>);
 
 const fn both(a: f64, b: f64, c: f64, d: f64) -> Row {
@@ -27,11 +27,11 @@ const fn lower(a: f64, b: f64) -> Row {
 fn row(subject: Subject) -> Option<Row> {
     Some(match subject {
         Subject::Signal(signal) => return signal_row(signal),
-        Subject::Score(ScoreKind::News2) => upper(5.0, 7.0),
-        Subject::Score(ScoreKind::Qsofa | ScoreKind::Sirs) => upper(2.0, 3.0),
-        Subject::Score(ScoreKind::Sofa) => upper(2.0, 8.0),
-        Subject::Score(ScoreKind::Mews) => upper(4.0, 5.0),
-        Subject::Score(ScoreKind::ShockIndex) => upper(0.7, 1.0),
+        Subject::Score(ScoreKind::News2) => upper(4.9, 6.9),
+        Subject::Score(ScoreKind::Qsofa | ScoreKind::Sirs) => upper(1.9, 2.9),
+        Subject::Score(ScoreKind::Sofa) => upper(1.9, 7.9),
+        Subject::Score(ScoreKind::Mews) => upper(3.9, 4.9),
+        Subject::Score(ScoreKind::ShockIndex) => upper(0.69, 0.99),
         Subject::Derived(Derived::PfRatio) => lower(100.0, 300.0),
         Subject::Derived(Derived::EegSeizureScore) => upper(50.0, 80.0),
         Subject::Derived(Derived::EegBurstSuppression) => upper(10.0, 50.0),

@@ -57,8 +57,9 @@ pub(super) struct Args {
     config: Option<PathBuf>,
 }
 
-/// Records sent ahead of the reader, so that the in-process broker drops nothing.
-const AHEAD: u64 = 2_000;
+/// Bytes sent ahead of the reader: whatever their topics, fewer than a partition of the in-process
+/// broker keeps.
+const AHEAD_BYTES: u64 = 4 << 20;
 /// The partitions of each topic.
 const PARTITIONS: i32 = 2;
 
@@ -141,7 +142,8 @@ fn feed_ward(args: &Args, bootstrap: &str, topics: &Topics, shared: &Shared) -> 
     })?;
     let hours = args.history.as_hours_f64();
     terminal::note(&format!("{} beds; sending {hours:.0} h of their history", args.beds));
-    let sent = feed::history(&mut ward, start, args.history, &sink, &mut |sent| keep_pace(sent, shared))?;
+    let mut pace = Pace { shared, sent: Vec::new() };
+    let sent = feed::history(&mut ward, start, args.history, &sink, &mut |sizes| pace.keep(sizes))?;
     let begun = shared.clock.now().as_event_time();
     let behind = begun.since(start);
     if behind > Span::ZERO {
@@ -157,21 +159,38 @@ fn feed_ward(args: &Args, bootstrap: &str, topics: &Topics, shared: &Shared) -> 
     Ok(start.max(begun))
 }
 
-/// Waits while the reader is far behind: the in-process broker keeps only so much.
-fn keep_pace(sent: u64, shared: &Shared) -> anyhow::Result<()> {
-    let mut waited = Duration::ZERO;
-    let pause = Duration::from_millis(2);
-    while sent.saturating_sub(shared.folded.load(Ordering::Relaxed)) > AHEAD {
-        if shared.stop.load(Ordering::Relaxed) {
-            bail!("stopped while the history was being sent");
+/// Holds the feeding back while the reader is far behind: the in-process broker keeps only so much.
+struct Pace<'a> {
+    shared: &'a Shared,
+    /// Bytes sent up to and with each record.
+    sent: Vec<u64>,
+}
+
+impl Pace<'_> {
+    fn keep(&mut self, sizes: &[usize]) -> anyhow::Result<()> {
+        for size in sizes {
+            self.sent.push(self.sent.last().unwrap_or(&0) + *size as u64);
         }
-        if waited > Duration::from_secs(60) {
-            bail!("the engine has not read the history for a minute");
+        let mut waited = Duration::ZERO;
+        let pause = Duration::from_millis(2);
+        while self.ahead() > AHEAD_BYTES {
+            if self.shared.stop.load(Ordering::Relaxed) {
+                bail!("stopped while the history was being sent");
+            }
+            if waited > Duration::from_secs(60) {
+                bail!("the engine has not read the history for a minute");
+            }
+            std::thread::sleep(pause);
+            waited += pause;
         }
-        std::thread::sleep(pause);
-        waited += pause;
+        Ok(())
     }
-    Ok(())
+
+    fn ahead(&self) -> u64 {
+        let folded = usize::try_from(self.shared.folded.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
+        let read = folded.checked_sub(1).map_or(0, |i| self.sent[i.min(self.sent.len() - 1)]);
+        self.sent.last().unwrap_or(&0) - read
+    }
 }
 
 /// Lets the last samples become alerts: two deadlines long.

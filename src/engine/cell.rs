@@ -7,9 +7,10 @@
 //! Reading the same log again closes the same cells with the same records.
 //!
 //! Live, a partition that is read to its end does not hold the others up: the cell closes a short
-//! grace after its end. A record that comes later still goes into the next open cell and is counted
-//! (`late_to_cell`): nothing is lost, but such a record is the one thing that live and replayed runs
-//! can order differently.
+//! grace after its end. While catching up, a partition counts as read to its end only when nothing has
+//! come from it for a moment, since whoever fills the topics may be doing so right now. A record that
+//! comes later still goes into the next open cell and is counted (`late_to_cell`): nothing is lost,
+//! but such a record is the one thing that live and replayed runs can order differently.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,6 +27,12 @@ pub struct Cut {
     pub cell: Span,
     /// How long after its end a cell waits for records under way.
     pub grace: Span,
+    /// Cells this far behind the clock are being caught up.
+    pub behind: Span,
+    /// While catching up, how long a partition must have been silent to count as read to its end.
+    pub settle: Span,
+    /// After a start without any record, silence counts as time passing after this long.
+    pub patience: Span,
     /// Records stamped further ahead of the clock than this count as stamped now: one fast clock
     /// must not hold the others up.
     pub ahead: Span,
@@ -33,7 +40,14 @@ pub struct Cut {
 
 impl Default for Cut {
     fn default() -> Self {
-        Self { cell: Span::millis(100), grace: Span::millis(30), ahead: Span::secs(5) }
+        Self {
+            cell: Span::millis(100),
+            grace: Span::millis(30),
+            behind: Span::secs(2),
+            settle: Span::millis(200),
+            patience: Span::secs(10),
+            ahead: Span::secs(5),
+        }
     }
 }
 
@@ -63,6 +77,20 @@ struct Lane {
     /// The latest timestamp seen: later records of this lane are not taken as earlier.
     frontier: Option<ArrivalTime>,
     at_end: bool,
+    /// When a record last came, by the clock.
+    heard: Option<ArrivalTime>,
+}
+
+impl Lane {
+    /// Whether nothing more is to be expected before `end`.
+    fn is_done(&self, end: ArrivalTime, now: ArrivalTime, cut: &Cut) -> bool {
+        if self.frontier.is_some_and(|f| f >= end) {
+            return true;
+        }
+        let catching_up = now >= end + cut.behind;
+        let settled = !catching_up || self.heard.is_none_or(|heard| now >= heard + cut.settle);
+        self.at_end && settled && now >= end + cut.grace
+    }
 }
 
 /// The merging of all lanes (partitions).
@@ -71,6 +99,9 @@ pub struct Merger {
     cut: Cut,
     lanes: BTreeMap<(Stream, i32), Lane>,
     closed_to: ArrivalTime,
+    /// Whether the present has been reached: from then on silence is time passing.
+    live: bool,
+    begun: Option<ArrivalTime>,
     late_to_cell: u64,
     clock_ahead: u64,
 }
@@ -80,13 +111,14 @@ impl Merger {
     #[must_use]
     pub fn new(cut: Cut, lanes: impl IntoIterator<Item = (Stream, i32)>, closed_to: ArrivalTime) -> Self {
         let lanes = lanes.into_iter().map(|lane| (lane, Lane::default())).collect();
-        Self { cut, lanes, closed_to, late_to_cell: 0, clock_ahead: 0 }
+        Self { cut, lanes, closed_to, live: false, begun: None, late_to_cell: 0, clock_ahead: 0 }
     }
 
     /// Takes a record in the order of its partition.
     pub fn push(&mut self, record: OwnedRecord, now: ArrivalTime) {
         let lane = self.lanes.entry((record.stream, record.partition)).or_default();
         lane.at_end = false;
+        lane.heard = Some(now);
         let mut stamp = record.timestamp.unwrap_or(now);
         if stamp > now + self.cut.ahead {
             self.clock_ahead += 1;
@@ -117,14 +149,10 @@ impl Merger {
     pub fn close(&mut self, now: ArrivalTime) -> Option<Cell> {
         let first = self.lanes.values().filter_map(|l| l.pending.front()).map(|e| e.stamp).min()?;
         let end = first.floor(self.cut.cell) + self.cut.cell;
-        let past_grace = now >= end + self.cut.grace;
-        let open = self.lanes.values().any(|lane| {
-            let beyond = lane.frontier.is_some_and(|f| f >= end);
-            !beyond && !(lane.at_end && past_grace)
-        });
-        if open {
+        if !self.lanes.values().all(|lane| lane.is_done(end, now, &self.cut)) {
             return None;
         }
+        self.live |= now < end + self.cut.behind;
         let mut records = Vec::new();
         for lane in self.lanes.values_mut() {
             while lane.pending.front().is_some_and(|e| e.stamp < end) {
@@ -139,9 +167,12 @@ impl Merger {
     /// The time up to which nothing has arrived and nothing more is expected: for deadlines while
     /// the feeds are silent.
     pub fn quiet_to(&mut self, now: ArrivalTime) -> Option<ArrivalTime> {
+        let begun = *self.begun.get_or_insert(now);
+        let heard = self.lanes.values().filter_map(|l| l.heard).max().unwrap_or(begun);
+        self.live |= now >= heard.max(begun) + self.cut.patience;
         let silent = self.lanes.values().all(|l| l.pending.is_empty() && l.at_end);
         let to = (now - self.cut.grace).floor(self.cut.cell);
-        if silent && to > self.closed_to {
+        if self.live && silent && to > self.closed_to {
             self.closed_to = to;
             return Some(to);
         }
@@ -190,14 +221,15 @@ mod tests {
         }
     }
 
-    /// Reads lanes in the given interleaving and returns the cells.
+    /// Reads lanes in the given interleaving, long after the records were written, and returns the
+    /// cells. The clock stands still while records come, then moves past the settling time.
     fn run(lanes: &[(Stream, i32, Vec<i64>)], picks: &[usize]) -> Vec<(i64, Vec<(Stream, i32, i64)>)> {
         let names = lanes.iter().map(|(s, p, _)| (*s, *p));
         let mut merger = Merger::new(Cut::default(), names, ArrivalTime::from_millis(0));
         let now = ArrivalTime::from_millis(1_000_000);
         let mut next = vec![0_usize; lanes.len()];
         let mut cells = Vec::new();
-        let drain = |merger: &mut Merger, cells: &mut Vec<_>| {
+        let drain = |merger: &mut Merger, now: ArrivalTime, cells: &mut Vec<_>| {
             while let Some(cell) = merger.close(now) {
                 let records = cell
                     .records
@@ -218,8 +250,9 @@ mod tests {
                 }
                 None => merger.at_end(*stream, *partition),
             }
-            drain(&mut merger, &mut cells);
+            drain(&mut merger, now, &mut cells);
         }
+        drain(&mut merger, now + Span::millis(200), &mut cells);
         assert_eq!(merger.pending(), 0);
         assert_eq!(merger.late_to_cell(), 0);
         cells
@@ -245,9 +278,9 @@ mod tests {
         let mut merger = Merger::new(Cut::default(), lanes, ArrivalTime::from_millis(0));
         let t = ArrivalTime::from_millis;
         merger.push(record(Stream::Vitals, 0, 0, 950), t(960));
-        assert!(merger.close(t(2_000)).is_none(), "the other lane has not been read to its end");
+        assert!(merger.close(t(1_100)).is_none(), "the other lane has not been read to its end");
         merger.at_end(Stream::Cgm, 0);
-        assert!(merger.close(t(2_000)).is_none(), "nor has this one");
+        assert!(merger.close(t(1_100)).is_none(), "nor has this one");
         merger.at_end(Stream::Vitals, 0);
         assert!(merger.close(t(1_029)).is_none(), "within the grace");
         assert_eq!(merger.close(t(1_030)).map(|c| c.records.len()), Some(1));
@@ -257,5 +290,19 @@ mod tests {
         assert_eq!(merger.late_to_cell(), 1, "counted, and still delivered below");
         merger.at_end(Stream::Cgm, 0);
         assert_eq!(merger.close(t(1_300)).map(|c| c.end), Some(t(1_200)));
+    }
+
+    #[test]
+    fn silence_is_time_passing_only_once_the_present_is_reached() {
+        let t = ArrivalTime::from_millis;
+        let mut merger = Merger::new(Cut::default(), [(Stream::Vitals, 0)], t(0));
+        merger.at_end(Stream::Vitals, 0);
+        assert_eq!(merger.quiet_to(t(100_000)), None, "the history may be on its way");
+        merger.push(record(Stream::Vitals, 0, 0, 5_000), t(100_050));
+        merger.at_end(Stream::Vitals, 0);
+        assert!(merger.close(t(100_249)).is_none(), "more may follow at once");
+        assert!(merger.close(t(100_250)).is_some());
+        assert_eq!(merger.quiet_to(t(100_300)), None, "still in the past");
+        assert_eq!(merger.quiet_to(t(110_050)), Some(t(110_000)), "nothing for ten seconds");
     }
 }
