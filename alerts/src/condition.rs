@@ -7,7 +7,7 @@ use bedwatch_schemas::{
     score::ScoreKind,
     signal::Signal,
     summary::{FeedState, WindowLength},
-    time::Span,
+    time::{EventTime, Span},
 };
 
 use crate::Config;
@@ -15,13 +15,13 @@ use crate::Config;
 /// What a rule says of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
-    /// The condition holds. `dense`: it rests on a signal that arrives every few seconds, so it must
-    /// persist before it is believed.
+    /// The condition holds.
     Yes {
         /// How urgent it is.
         priority: Priority,
-        /// See above.
-        dense: bool,
+        /// The time of the value it rests on, where that signal arrives every minute or oftener: it
+        /// must be seen to persist before it is believed. `None`: it is taken at its word.
+        measured: Option<EventTime>,
     },
     /// Neither raised nor clear: between the two thresholds.
     Between,
@@ -31,21 +31,21 @@ pub enum Holds {
     Unknown,
 }
 
-fn yes(priority: Priority, dense: bool) -> Holds {
-    Holds::Yes { priority, dense }
+fn yes(priority: Priority, measured: Option<EventTime>) -> Holds {
+    Holds::Yes { priority, measured }
 }
 
-/// A value with whether its signal arrives at least every 20 s.
-fn dense(frame: &FeatureFrame, signal: Signal) -> Option<(f64, bool)> {
+/// A current value; with its time where its signal arrives about every minute or oftener.
+fn reading(frame: &FeatureFrame, signal: Signal) -> Option<(f64, Option<EventTime>)> {
     let (value, at, _) = frame.current(signal)?;
-    let often = frame.vital(signal).and_then(|v| v.window(WindowLength::M1)).is_some_and(|w| w.count >= 3);
-    // A monitor value of a minute ago says nothing about now if the monitor usually talks.
-    let fresh = frame.at.since(at) <= Span::minutes(1);
-    (fresh || !often).then_some((value, often))
+    let often = frame.vital(signal).and_then(|v| v.window(WindowLength::M5)).is_some_and(|w| w.count >= 3);
+    // A monitor value of two minutes ago says nothing about now if the monitor usually talks.
+    let fresh = frame.at.since(at) <= Span::minutes(2);
+    (fresh || !often).then_some((value, often.then_some(at)))
 }
 
-fn first(frame: &FeatureFrame, signals: &[Signal]) -> Option<(f64, bool)> {
-    signals.iter().find_map(|&s| dense(frame, s))
+fn first(frame: &FeatureFrame, signals: &[Signal]) -> Option<(f64, Option<EventTime>)> {
+    signals.iter().find_map(|&s| reading(frame, s))
 }
 
 /// Mean arterial pressure, arterial line first.
@@ -78,9 +78,9 @@ fn head(assessment: Option<&Assessment>, head: Head, config: &Config) -> Holds {
         return Holds::Unknown;
     };
     if risk.probability >= risk.high_priority_point {
-        yes(Priority::High, false)
+        yes(Priority::High, None)
     } else if risk.probability >= risk.operating_point {
-        yes(Priority::Medium, false)
+        yes(Priority::Medium, None)
     } else if risk.probability >= risk.operating_point * config.hysteresis {
         Holds::Between
     } else {
@@ -92,14 +92,14 @@ fn head(assessment: Option<&Assessment>, head: Head, config: &Config) -> Holds {
 /// Clear from 92 % with a rate below 28. Thresholds after NEWS2's 3-point bands and common practice
 /// (hypoxaemic failure: PaO2 < 60 mmHg, which is an SpO2 near 90 %).
 fn respiratory(frame: &FeatureFrame) -> Holds {
-    let Some((spo2, often)) = dense(frame, Signal::Spo2) else {
+    let Some((spo2, measured)) = reading(frame, Signal::Spo2) else {
         return Holds::Unknown;
     };
-    let rate = dense(frame, Signal::RespRate).map(|(rate, _)| rate);
+    let rate = reading(frame, Signal::RespRate).map(|(rate, _)| rate);
     if spo2 < 85.0 {
-        yes(Priority::High, often)
+        yes(Priority::High, measured)
     } else if spo2 < 90.0 || (spo2 < 92.0 && rate.is_some_and(|r| r >= 30.0)) {
-        yes(Priority::Medium, often)
+        yes(Priority::Medium, measured)
     } else if spo2 >= 92.0 && rate.is_none_or(|r| r < 28.0) {
         Holds::No
     } else {
@@ -110,15 +110,15 @@ fn respiratory(frame: &FeatureFrame) -> Holds {
 /// Shock: mean pressure below 65 mmHg with lactate above 2 mmol/L (Sepsis-3's shock criterion) or a
 /// shock index of 1 or more is high; below 60 alone is medium, below 50 high. Clear from 68.
 fn shock(frame: &FeatureFrame) -> Holds {
-    let Some((map, often)) = first(frame, &MEAN) else {
+    let Some((map, measured)) = first(frame, &MEAN) else {
         return Holds::Unknown;
     };
     let lactate = frame.current(Signal::Lactate).is_some_and(|(v, _, _)| v > 2.0);
     let index = frame.score(ScoreKind::ShockIndex).is_some_and(|s| s.value >= 1.0);
     if map < 50.0 || (map < 65.0 && (lactate || index)) {
-        yes(Priority::High, often)
+        yes(Priority::High, measured)
     } else if map < 60.0 {
-        yes(Priority::Medium, often)
+        yes(Priority::Medium, measured)
     } else if map >= 68.0 {
         Holds::No
     } else {
@@ -133,9 +133,9 @@ fn seizure(frame: &FeatureFrame) -> Holds {
         return Holds::Unknown;
     };
     if eeg.seizure_for >= Span::minutes(5) || eeg.seizure_burden >= 0.9 {
-        yes(Priority::High, false)
+        yes(Priority::High, None)
     } else if eeg.seizure_for >= Span::secs(10) {
-        yes(Priority::Medium, false)
+        yes(Priority::Medium, None)
     } else if eeg.seizure_for == Span::ZERO {
         Holds::No
     } else {
@@ -163,7 +163,7 @@ fn hypoglycaemia(frame: &FeatureFrame) -> Holds {
             (false, true) => Priority::High,
             (false, false) => Priority::Medium,
         };
-        yes(priority, false)
+        yes(priority, None)
     } else if lowest >= 75.0 && forecast.is_none_or(|f| f >= 70.0) {
         Holds::No
     } else {
@@ -180,9 +180,9 @@ fn hyperglycaemia(frame: &FeatureFrame) -> Holds {
         return Holds::Unknown;
     };
     if value > 400.0 {
-        yes(Priority::Medium, false)
+        yes(Priority::Medium, None)
     } else if value > 250.0 {
-        yes(Priority::Low, false)
+        yes(Priority::Low, None)
     } else if value <= 230.0 {
         Holds::No
     } else {
@@ -196,13 +196,12 @@ fn early_warning(frame: &FeatureFrame, config: &Config) -> Holds {
     let Some(score) = frame.score(ScoreKind::News2) else {
         return Holds::Unknown;
     };
-    let often =
-        score.components.iter().filter_map(|c| c.signal).any(|s| dense(frame, s).is_some_and(|(_, o)| o));
+    let measured = score.components.iter().filter_map(|c| reading(frame, c.signal?)?.1).max();
     let (medium, high) = config.news2_points;
     if score.value >= high {
-        yes(Priority::High, often)
+        yes(Priority::High, measured)
     } else if score.value >= medium {
-        yes(Priority::Medium, often)
+        yes(Priority::Medium, measured)
     } else if score.complete && score.value <= medium - 2.0 {
         Holds::No
     } else {
@@ -214,8 +213,8 @@ fn early_warning(frame: &FeatureFrame, config: &Config) -> Holds {
 #[must_use]
 pub fn feed(kind: AlertKind, state: FeedState) -> Holds {
     match (kind, state) {
-        (AlertKind::StaleFeed, FeedState::Stale) => yes(Priority::Low, false),
-        (AlertKind::SignalLost, FeedState::Lost) => yes(Priority::Medium, false),
+        (AlertKind::StaleFeed, FeedState::Stale) => yes(Priority::Low, None),
+        (AlertKind::SignalLost, FeedState::Lost) => yes(Priority::Medium, None),
         (AlertKind::StaleFeed, FeedState::Fresh | FeedState::Lost)
         | (AlertKind::SignalLost, FeedState::Fresh) => Holds::No,
         // A lost signal that has gone silent altogether is still lost.

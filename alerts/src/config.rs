@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Timing {
     /// Whether the kind alerts at all.
     pub enabled: bool,
-    /// How long the condition must hold before it is raised, in seconds. Applies to signals that
-    /// arrive at least every 20 s; a charted value that is hours apart is taken at its word.
+    /// For how long values must say so before it is raised, in seconds. Applies to signals that
+    /// arrive about every minute or oftener; a charted value that is hours apart is taken at its word.
     pub persistence_secs: i64,
     /// How long the condition must be clear before the episode is resolved, in seconds.
     pub clear_secs: i64,

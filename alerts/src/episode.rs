@@ -50,11 +50,11 @@ impl Episode {
     /// Folds one evaluation at `now` (never earlier than the one before).
     pub fn step(&mut self, now: EventTime, holds: Holds, timing: &Timing) -> Option<Transition> {
         match (self.state, holds) {
-            (State::Idle { quiet_until }, Holds::Yes { priority, dense }) => {
-                self.begin(now, now, quiet_until, priority, dense, timing)
+            (State::Idle { quiet_until }, Holds::Yes { priority, measured }) => {
+                self.begin(now, measured.unwrap_or(now), quiet_until, priority, measured, timing)
             }
-            (State::Pending { since, quiet_until }, Holds::Yes { priority, dense }) => {
-                self.begin(now, since, quiet_until, priority, dense, timing)
+            (State::Pending { since, quiet_until }, Holds::Yes { priority, measured }) => {
+                self.begin(now, since, quiet_until, priority, measured, timing)
             }
             (State::Pending { quiet_until, .. }, _) => {
                 self.state = State::Idle { quiet_until };
@@ -89,10 +89,12 @@ impl Episode {
         since: EventTime,
         quiet_until: Option<EventTime>,
         priority: Priority,
-        dense: bool,
+        measured: Option<EventTime>,
         timing: &Timing,
     ) -> Option<Transition> {
-        let persisted = !dense || now.since(since) >= timing.persistence();
+        // Persistence is counted on values, not on the clock: one low value that nothing followed
+        // does not persist by growing old.
+        let persisted = measured.is_none_or(|at| at.since(since) >= timing.persistence());
         let quiet = priority < Priority::High && quiet_until.is_some_and(|until| now < until);
         if !persisted || quiet || !timing.enabled {
             self.state = State::Pending { since, quiet_until };
@@ -116,10 +118,7 @@ impl Episode {
     #[must_use]
     pub fn deadline(&self, timing: &Timing) -> Option<EventTime> {
         match self.state {
-            State::Pending { since, quiet_until } => {
-                let persisted = since + timing.persistence();
-                Some(quiet_until.map_or(persisted, |q| persisted.max(q)))
-            }
+            State::Pending { quiet_until, .. } => quiet_until,
             State::Active { clear_since: Some(since), .. } => Some(since + timing.clear()),
             _ => None,
         }
@@ -149,29 +148,30 @@ mod tests {
         EventTime::from_micros(0) + Span::secs(secs)
     }
 
-    fn yes(priority: Priority) -> Holds {
-        Holds::Yes { priority, dense: true }
+    fn yes(priority: Priority, secs: i64) -> Holds {
+        Holds::Yes { priority, measured: Some(at(secs)) }
     }
 
     #[test]
     fn persistence_hysteresis_and_refractory_at_their_boundaries() {
-        let medium = yes(Priority::Medium);
+        let medium = |secs| yes(Priority::Medium, secs);
         // (second, what holds, expected phase and sequence)
         let cases = [
-            (0, medium, None),
-            (9, medium, None),
-            (10, medium, Some((Phase::Raised, 0))),
-            (11, medium, None),
-            (12, yes(Priority::High), Some((Phase::Updated, 1))),
-            (13, medium, None),
-            (20, Holds::No, None),
+            (0, medium(0), None),
+            (9, medium(9), None),
+            (30, medium(9), None), // nothing followed the value of 9 s
+            (30, medium(10), Some((Phase::Raised, 0))),
+            (31, medium(31), None),
+            (32, yes(Priority::High, 32), Some((Phase::Updated, 1))),
+            (33, medium(33), None),
+            (40, Holds::No, None),
             (79, Holds::Between, None),
             (80, Holds::No, None),
             (139, Holds::No, None),
             (140, Holds::No, Some((Phase::Resolved, 2))),
-            (150, medium, None),
-            (439, medium, None),
-            (440, medium, Some((Phase::Raised, 0))),
+            (150, medium(150), None),
+            (439, medium(439), None),
+            (440, medium(440), Some((Phase::Raised, 0))),
             (441, Holds::Unknown, None),
             (9_999, Holds::Unknown, None),
         ];
@@ -186,13 +186,13 @@ mod tests {
     #[test]
     fn high_priority_breaks_the_refractory_time_and_sparse_values_need_no_persistence() {
         let mut episode = Episode::default();
-        let sparse = Holds::Yes { priority: Priority::Medium, dense: false };
+        let sparse = Holds::Yes { priority: Priority::Medium, measured: None };
         assert!(episode.step(at(0), sparse, &TIMING).is_some());
         episode.step(at(1), Holds::No, &TIMING);
         assert!(episode.step(at(61), Holds::No, &TIMING).is_some());
         assert!(episode.step(at(62), sparse, &TIMING).is_none());
         assert!(
-            episode.step(at(63), Holds::Yes { priority: Priority::High, dense: false }, &TIMING).is_some()
+            episode.step(at(63), Holds::Yes { priority: Priority::High, measured: None }, &TIMING).is_some()
         );
     }
 
@@ -209,8 +209,8 @@ mod tests {
                     0 => Holds::No,
                     1 => Holds::Between,
                     2 => Holds::Unknown,
-                    3 => yes(Priority::Medium),
-                    _ => yes(Priority::High),
+                    3 => Holds::Yes { priority: Priority::Medium, measured: Some(now) },
+                    _ => Holds::Yes { priority: Priority::High, measured: Some(now) },
                 };
                 if let Some(t) = episode.step(now, holds, &TIMING) {
                     match (t.phase, open) {
