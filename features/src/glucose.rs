@@ -163,7 +163,7 @@ fn is_missed(gap: Span, interval: Span) -> bool {
 /// Least-squares slope in mg/dL a minute over the last 15 to 20 min; `None` after missed data.
 fn rate(day: &[Reading], at: EventTime, interval: Span) -> Option<f64> {
     let last = day.last()?;
-    let used = &day[day.partition_point(|r| last.at.since(r.at) .0 > RATE_WINDOW.0 + JITTER.0)..];
+    let used = &day[day.partition_point(|r| last.at.since(r.at).0 > RATE_WINDOW.0 + JITTER.0)..];
     let cover = last.at.since(used.first()?.at);
     let missed = is_missed(at.since(last.at), interval)
         || used.windows(2).any(|w| is_missed(w[1].at.since(w[0].at), interval));

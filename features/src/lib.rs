@@ -1,6 +1,8 @@
 //! Events to feature frames: windows, trends, labs, EEG, ECG/PPG, CGM and clinical scores; pure and synchronous.
 
 mod analysers;
+pub mod cardiac;
+pub mod columnar;
 pub mod config;
 pub mod eeg;
 pub mod freshness;

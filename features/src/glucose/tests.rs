@@ -42,11 +42,23 @@ fn rate_and_forecast() {
         ("10 min are not", every_five(&[100., 103., 106.]), 10.0, None, None),
         ("one reading", every_five(&[100.]), 0.0, None, None),
         ("a missed reading", vec![(0., 100.), (5., 100.), (15., 100.), (20., 100.)], 20.0, None, None),
-        ("late by half an interval", vec![(0., 100.), (5., 100.), (12.5, 100.), (17.5, 100.)], 17.5, Some(0.0), Some(100.0)),
+        (
+            "late by half an interval",
+            vec![(0., 100.), (5., 100.), (12.5, 100.), (17.5, 100.)],
+            17.5,
+            Some(0.0),
+            Some(100.0),
+        ),
         ("the next reading is overdue", every_five(&[100., 100., 100., 100.]), 22.6, None, None),
         ("not yet overdue", every_five(&[100., 100., 100., 100.]), 22.5, Some(0.0), Some(100.0)),
         ("15-minute sensor", vec![(0., 90.), (15., 120.)], 15.0, Some(2.0), Some(160.0)),
-        ("forecast stays in the sensor's range", every_five(&[70., 60., 50., 40.]), 15.0, Some(-2.0), Some(20.0)),
+        (
+            "forecast stays in the sensor's range",
+            every_five(&[70., 60., 50., 40.]),
+            15.0,
+            Some(-2.0),
+            Some(20.0),
+        ),
     ];
     for (name, values, at, rate, forecast) in cases {
         let got = series(&values).summary(minute(at)).expect("readings");
@@ -98,8 +110,7 @@ fn time_below() {
 #[test]
 fn completeness_counts_expected_readings() {
     let full: Vec<_> = (0..=288).map(|i| (f64::from(i) * 5.0, 100.0)).collect();
-    let half: Vec<_> =
-        full.iter().copied().filter(|(m, _)| m % 60.0 < 30.0 || *m > 1430.0).collect();
+    let half: Vec<_> = full.iter().copied().filter(|(m, _)| m % 60.0 < 30.0 || *m > 1430.0).collect();
     let cases = [
         ("full day", full.clone(), 1440.0, 1.0),
         ("half of it", half, 1440.0, 0.5),
