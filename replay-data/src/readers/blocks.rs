@@ -101,21 +101,35 @@ impl Blocks {
         self.items(blocks)
     }
 
-    /// What is left, padded with `NaN` where a channel is shorter; then a new stretch begins.
-    pub fn restart(&mut self, origin: EventTime) -> Vec<Item> {
+    /// What is left, padded with `NaN` where a channel is shorter.
+    pub fn rest(&mut self) -> Vec<Item> {
         let mut items = self.complete();
-        let old = self.origin;
+        let origin = self.origin;
         let mut blocks = Vec::new();
         for group in &mut self.groups {
             while let Some(left) = group.buffers.iter().map(Vec::len).max().filter(|n| *n > 0) {
                 let samples = left.min(group.due());
-                blocks.push(group.take(old, samples));
+                blocks.push(group.take(origin, samples));
             }
-            (group.taken, group.blocks) = (0, 0);
         }
-        self.origin = origin;
         items.extend(self.items(blocks));
         items
+    }
+
+    /// What is left; then a new stretch of the same channels begins.
+    pub fn restart(&mut self, origin: EventTime) -> Vec<Item> {
+        let items = self.rest();
+        self.origin = origin;
+        for group in &mut self.groups {
+            (group.taken, group.blocks) = (0, 0);
+        }
+        items
+    }
+
+    /// A new stretch begins, with channels of its own.
+    pub fn begin(&mut self, origin: EventTime) {
+        self.origin = origin;
+        self.groups.clear();
     }
 
     fn items(&mut self, mut blocks: Vec<WaveformBlock>) -> Vec<Item> {

@@ -51,7 +51,7 @@ fn typed(word: &str, rest: &str, kind: WaveformKind) -> Meaning {
     let name = rest.trim_start_matches([' ', '-', '_']);
     let name = name.strip_prefix("LEAD ").unwrap_or(name);
     let label = match kind {
-        _ if name.is_empty() || rest.bytes().all(|b| b.is_ascii_digit()) => format!("{word}{name}"),
+        _ if name.bytes().all(|b| b.is_ascii_digit()) => format!("{word}{name}"),
         WaveformKind::Eeg => without_reference(name),
         _ => name.to_owned(),
     };
@@ -130,14 +130,14 @@ mod tests {
 
     #[test]
     fn labels() {
-        let cases: [(&str, Option<(WaveformKind, &str)>); 40] = [
+        let cases: [(&str, Option<(WaveformKind, &str)>); 41] = [
             ("Fp1", Some((Eeg, "FP1"))),
             ("EEG Fp1-REF", Some((Eeg, "FP1"))),
             ("EEG FP2-LE", Some((Eeg, "FP2"))),
             ("EEG Fpz-Cz", Some((Eeg, "FPZ-CZ"))),
             ("EEG  Cz", Some((Eeg, "CZ"))),
             ("EEG", Some((Eeg, "EEG"))),
-            ("EEG 12", Some((Eeg, "12"))),
+            ("EEG 12", Some((Eeg, "EEG12"))),
             ("FP1-F7", Some((Eeg, "FP1-F7"))),
             ("T8-P8-0", Some((Eeg, "T8-P8-0"))),
             ("FT9-FT10", Some((Eeg, "FT9-FT10"))),
@@ -148,6 +148,7 @@ mod tests {
             ("F0", None),
             ("EKG", Some((Ecg, "EKG"))),
             ("ECG1", Some((Ecg, "ECG1"))),
+            ("ECG_1", Some((Ecg, "ECG1"))),
             ("EKG EKG", Some((Ecg, "EKG"))),
             ("ECG lead II", Some((Ecg, "II"))),
             ("ECG", Some((Ecg, "ECG"))),

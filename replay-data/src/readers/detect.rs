@@ -138,7 +138,7 @@ mod tests {
         let mut edf = vec![b' '; 512];
         edf[0] = b'0';
         edf[252] = b'1';
-        let cases: [(&str, &[u8], Option<Format>); 16] = [
+        let cases: [(&str, &[u8], Option<Format>); 17] = [
             ("a.txt", &edf, Some(Format::Edf)),
             ("a.edf", b"0       short", None),
             ("a.csv", b"HR|Temp|ICULOS\n1|2|3\n", Some(Format::Psv)),
@@ -152,6 +152,7 @@ mod tests {
             ("a.json", b"{\"resourceType\":\"A\"}\n{\"resourceType\":\"B\"}\n", Some(Format::FhirNdjson)),
             ("a.csv", b"id,time,gl\nx,2015-06-06 16:50:27,153\n", Some(Format::CgmCsv)),
             ("a.csv", b"id,meal,mealtime\n", None),
+            ("a.hea", b"# c\n100 2 360 650000\n100.dat 212 200\n", Some(Format::Wfdb)),
             ("a.txt", b"100 2 360 650000\n", None),
             ("a.hl7", b"", None),
             ("a.hl7", b"\0\0", None),

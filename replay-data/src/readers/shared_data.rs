@@ -6,7 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bedwatch_schemas::event::Body;
+use std::sync::Arc;
+
+use bedwatch_schemas::{
+    event::Body,
+    waveform::{WaveformBlock, WaveformKind},
+};
 
 use super::*;
 
@@ -152,4 +157,77 @@ fn every_edf_file() {
     // 16 segments of 50 s, each with EEG and EKG blocks; every one carries its label.
     assert_eq!((t.stays, t.blocks, t.labelled), (16, 16 * 50 * 2, 16));
     assert!(t.faults.is_empty() && t.counts.is_empty());
+}
+
+/// The first block of a kind, of the stay at a path.
+fn first_block(path: &Path, kind: WaveformKind) -> Option<Arc<WaveformBlock>> {
+    let stay = open(path, &Options::default()).unwrap()[0].read().unwrap();
+    stay.filter_map(Result::ok).find_map(|item| match item {
+        Item::Event(Event { body: Body::Waveform(b), .. }) if b.kind == kind => Some(b),
+        _ => None,
+    })
+}
+
+/// EDF values against plain arithmetic on the file's bytes (GPD_sample2: 21 signals, 200 samples).
+#[test]
+fn edf_values_by_plain_arithmetic() {
+    let Some(path) = shared("eeg/iiic/GPD_sample2.edf") else { return };
+    let bytes = std::fs::read(&path).unwrap();
+    let text = |at: usize, n: usize| std::str::from_utf8(&bytes[at..at + n]).unwrap().trim();
+    let signals: usize = text(252, 4).parse().unwrap();
+    let block = first_block(&path, WaveformKind::Eeg).unwrap();
+    assert_eq!((block.channels.len(), block.len(), block.rate.hz()), (19, 200, 200.0));
+    assert_eq!(block.start.to_string(), "2000-01-01T00:00:00Z");
+    for (i, channel) in block.channels.iter().enumerate() {
+        let column = |at: usize| -> f64 { text(256 + at * signals + i * 8, 8).parse().unwrap() };
+        let (pmin, pmax, dmin, dmax) = (column(104), column(112), column(120), column(128));
+        let first = 256 * (signals + 1) + i * 400;
+        for (n, got) in channel.samples.iter().enumerate() {
+            let word = f64::from(i16::from_le_bytes([bytes[first + 2 * n], bytes[first + 2 * n + 1]]));
+            let want = pmin + (word - dmin) * (pmax - pmin) / (dmax - dmin);
+            assert!((f64::from(*got) - want).abs() < 1e-2, "{}: {got} {want}", channel.label);
+        }
+    }
+}
+
+/// MIT-BIH 100 begins at -0.145 mV in MLII and -0.065 mV in V5 (the record's published first sample).
+#[test]
+fn the_first_samples_of_mit_bih_100() {
+    let Some(path) = shared("waveforms/wfdb-samples/100.hea") else { return };
+    let block = first_block(&path, WaveformKind::Ecg).unwrap();
+    let first: Vec<_> = block.channels.iter().map(|c| (c.label.as_str(), c.samples[0])).collect();
+    assert_eq!(block.rate.hz(), 360.0);
+    for ((label, got), (name, want)) in first.into_iter().zip([("MLII", -0.145_f32), ("V5", -0.065)]) {
+        assert_eq!(label, name);
+        assert!((got - want).abs() < 1e-6, "{label}: {got}");
+    }
+    let t = tally(&path);
+    // 650,000 frames at 360 Hz: 1,805 whole seconds and the rest.
+    assert_eq!((t.blocks, t.labelled), (1_806, 1));
+    assert!(t.faults.is_empty() && t.counts.is_empty());
+}
+
+#[test]
+fn every_wfdb_record() {
+    if let Some(path) = shared("waveforms/cinc2015-sample") {
+        let t = tally(&path);
+        assert!(t.stays > 0 && t.refused.is_empty() && t.faults.is_empty(), "{t:?}");
+        assert_eq!(t.labelled, t.stays);
+    }
+    let Some(path) = shared("waveforms/wfdb-samples") else { return };
+    let t = tally(&path);
+    assert!(t.stays > 30 && t.blocks > 10_000, "{t:?}");
+    let known = |e: &String| e.contains("signal format 516") || e.contains("missing: signal file");
+    assert!(t.refused.iter().all(known), "{:?}", t.refused);
+}
+
+/// Every message file becomes records; what stands in them is `ingest`'s to judge.
+#[test]
+fn every_hl7_and_fhir_file() {
+    for (folder, least) in [("hl7v2", 165), ("fhir-r4", 218)] {
+        let Some(path) = shared(folder) else { continue };
+        let t = tally(&path);
+        assert!(t.records >= least && t.records >= t.stays, "{t:?}");
+        assert!(t.refused.is_empty() && t.faults.is_empty(), "{t:?}");
+    }
 }
