@@ -231,7 +231,14 @@ impl Bed {
             ScenarioPlan::Demo => 1.0 / 48.0,
             ScenarioPlan::Random { rate } => rate,
         };
-        Plan { from: 0, to: 0, opening: Opening::None, rate_per_hour, eeg: config.eeg, waveforms: config.waveforms }
+        Plan {
+            from: 0,
+            to: 0,
+            opening: Opening::None,
+            rate_per_hour,
+            eeg: config.eeg,
+            waveforms: config.waveforms,
+        }
     }
 
     fn advance(&mut self, config: &WardConfig, bed: u64, until: i64) {

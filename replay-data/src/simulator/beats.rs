@@ -24,8 +24,13 @@ pub(crate) const fn rate_hz(kind: WaveformKind) -> usize {
 }
 
 /// Height in mV, centre and width in seconds of each wave of lead II, for a beat of one second.
-const WAVES: [(f64, f64, f64); 5] =
-    [(0.12, -0.17, 0.024), (-0.11, -0.035, 0.010), (1.05, 0.0, 0.011), (-0.22, 0.032, 0.012), (0.28, 0.27, 0.045)];
+const WAVES: [(f64, f64, f64); 5] = [
+    (0.12, -0.17, 0.024),
+    (-0.11, -0.035, 0.010),
+    (1.05, 0.0, 0.011),
+    (-0.22, 0.032, 0.012),
+    (0.28, 0.27, 0.045),
+];
 
 #[derive(Debug, Clone, Copy)]
 struct Beat {
@@ -58,7 +63,12 @@ impl Beats {
 
     /// The waveforms of the second that begins at `t`, in the order ECG, pleth, pressure; a kind is
     /// absent where no sensor delivers it.
-    pub(crate) fn second(&mut self, body: &mut Physiology, t: f64, disturbed: Disturbance) -> Vec<(WaveformKind, Channel)> {
+    pub(crate) fn second(
+        &mut self,
+        body: &mut Physiology,
+        t: f64,
+        disturbed: Disturbance,
+    ) -> Vec<(WaveformKind, Channel)> {
         let v = body.vitals(t);
         self.make_beats(body, t + 1.5);
         let breath_rate = v.resp_rate / 60.0;
@@ -102,19 +112,28 @@ impl Beats {
         }
     }
 
-    fn sample(&mut self, kind: WaveformKind, x: f64, breath: f64, perfusion: f64, disturbed: Disturbance) -> f64 {
+    fn sample(
+        &mut self,
+        kind: WaveformKind,
+        x: f64,
+        breath: f64,
+        perfusion: f64,
+        disturbed: Disturbance,
+    ) -> f64 {
         let noise = normal(&mut self.rng);
         match (kind, disturbed) {
             (WaveformKind::Ecg, Disturbance::SensorsOff) => 0.0,
             (WaveformKind::Pleth, Disturbance::SensorsOff) => f64::NAN,
             (WaveformKind::Abp, Disturbance::Flush) => 299.0,
             (WaveformKind::Ecg, _) => {
-                let motion = if disturbed == Disturbance::Motion { 0.12 * noise + 0.4 * (9.0 * x).sin() } else { 0.0 };
+                let motion =
+                    if disturbed == Disturbance::Motion { 0.12 * noise + 0.4 * (9.0 * x).sin() } else { 0.0 };
                 let mains = 0.006 * (std::f64::consts::TAU * 50.0 * x).sin();
                 self.ecg(x) + 0.06 * breath + mains + 0.012 * noise + motion
             }
             (WaveformKind::Pleth, _) => {
-                let motion = if disturbed == Disturbance::Motion { 0.5 * (7.0 * x).sin() + 0.25 * noise } else { 0.0 };
+                let motion =
+                    if disturbed == Disturbance::Motion { 0.5 * (7.0 * x).sin() + 0.25 * noise } else { 0.0 };
                 1.0 + perfusion * 0.6 * self.pulse(x, 0.24).0 + 0.05 * breath + 0.004 * noise + motion
             }
             _ => {
@@ -130,12 +149,16 @@ impl Beats {
         near.map(|b| {
             // Intervals shrink with the square root of the cycle (Bazett).
             let stretch = b.rr.sqrt();
-            WAVES.iter().map(|(height, centre, width)| {
-                let centre = if centre.abs() > 0.1 { centre * stretch } else { *centre };
-                let z = (x - b.at - centre) / width;
-                if z.abs() > 5.0 { 0.0 } else { height * (-0.5 * z * z).exp() }
-            }).sum::<f64>()
-        }).sum()
+            WAVES
+                .iter()
+                .map(|(height, centre, width)| {
+                    let centre = if centre.abs() > 0.1 { centre * stretch } else { *centre };
+                    let z = (x - b.at - centre) / width;
+                    if z.abs() > 5.0 { 0.0 } else { height * (-0.5 * z * z).exp() }
+                })
+                .sum::<f64>()
+        })
+        .sum()
     }
 
     /// The pulse at `x`, 0 to 1, arriving `delay` seconds after its R peak, with its beat.

@@ -156,8 +156,12 @@ impl Episode {
         let mut hours = |lo: f64, hi: f64| between(rng, lo, hi) * HOUR;
         let (lead, acute, hold, recovery) = match scenario {
             Scenario::Sepsis => (hours(4.0, 16.0), hours(0.5, 5.0), hours(4.0, 24.0), hours(12.0, 40.0)),
-            Scenario::RespiratoryFailure => (hours(2.0, 12.0), hours(0.02, 2.0), hours(0.5, 8.0), hours(3.0, 12.0)),
-            Scenario::HaemorrhagicShock => (hours(1.0, 6.0), hours(0.02, 1.2), hours(0.4, 4.0), hours(2.0, 8.0)),
+            Scenario::RespiratoryFailure => {
+                (hours(2.0, 12.0), hours(0.02, 2.0), hours(0.5, 8.0), hours(3.0, 12.0))
+            }
+            Scenario::HaemorrhagicShock => {
+                (hours(1.0, 6.0), hours(0.02, 1.2), hours(0.4, 4.0), hours(2.0, 8.0))
+            }
             Scenario::Seizure => (1.0, 8.0, hours(0.008, 0.06), 20.0),
             Scenario::Hypoglycaemia => (hours(1.0, 2.5), 300.0, hours(0.1, 0.4), hours(0.4, 1.0)),
             Scenario::ArtefactRidden => (hours(0.5, 4.0), 20.0, hours(0.05, 0.4), 60.0),
@@ -190,7 +194,8 @@ impl Episode {
             early: x.powf(1.5) * fading,
             early_labs: x.powf(2.5) * fading,
             acute: smoothstep((t - self.onset) / self.acute) * fading,
-            acute_labs: smoothstep((t - self.onset + labs_ahead) / (self.acute.max(0.25 * HOUR) + HOUR)) * fading,
+            acute_labs: smoothstep((t - self.onset + labs_ahead) / (self.acute.max(0.25 * HOUR) + HOUR))
+                * fading,
             treated: smoothstep((t - self.onset - self.treatment_delay) / (0.5 * HOUR)) * fading,
         }
     }
@@ -286,7 +291,13 @@ pub(crate) struct Course {
 }
 
 impl Course {
-    pub(crate) fn new(key: (u64, u64, u64), from: f64, opening: Opening, rate_per_hour: f64, calm: Option<Span>) -> Self {
+    pub(crate) fn new(
+        key: (u64, u64, u64),
+        from: f64,
+        opening: Opening,
+        rate_per_hour: f64,
+        calm: Option<Span>,
+    ) -> Self {
         let (seed, bed, stay) = key;
         let mut excursion_rng = stream(seed, bed, stay, Concern::Excursions);
         let next_excursion = from + exponential(&mut excursion_rng, 6.0 * HOUR);

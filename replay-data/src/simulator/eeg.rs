@@ -134,7 +134,9 @@ impl Eeg {
                 } else {
                     hemispheres[side]
                 };
-                let background = look.background * self.envelope * (26.0 * own + 22.0 * shared + look.slow * shared * 30.0);
+                let background = look.background
+                    * self.envelope
+                    * (26.0 * own + 22.0 * shared + look.slow * shared * 30.0);
                 let mut value = background
                     + self.envelope * look.alpha * rhythm * alpha
                     + blink * blinking
@@ -202,9 +204,9 @@ fn look(body: &mut Physiology, t: f64) -> Look {
         .fold(0.0, f64::max) as f32;
     let tense = body.noise.cell(500, (t / 3.0).floor() as i64);
     Look {
-        background: 1.0,
+        background: 0.5,
         slow: if awake { 0.0 } else { 0.7 } + 1.6 * postictal,
-        alpha: if awake { 2.2 } else { 0.4 } * (1.0 - 0.9 * postictal),
+        alpha: if awake { 1.6 } else { 0.4 } * (1.0 - 0.9 * postictal),
         muscle: if awake && tense < 0.06 { 1.0 } else { 0.08 },
         awake: awake && postictal < 0.2,
         suppressing: body.sedation() > 0.5,
@@ -226,7 +228,7 @@ impl Discharge {
             .episodes
             .iter()
             .filter(|e| e.scenario == Scenario::Seizure)
-            .map(|e| Self { onset: e.onset, length: e.acute + e.hold, size: 0.6 + 0.5 * e.severity as f32 })
+            .map(|e| Self { onset: e.onset, length: e.acute + e.hold, size: 0.9 + 0.6 * e.severity as f32 })
             .find(|d| t + 1.0 > d.onset && t < d.onset + d.length + 3.0)
     }
 

@@ -4,7 +4,12 @@
 //! library orders maps. Everything put in is an id, a number, a time or a constant; none needs
 //! escaping.
 
-use bedwatch_schemas::{codes, event::Sex, signal::Signal, time::{EventTime, Span}};
+use bedwatch_schemas::{
+    codes,
+    event::Sex,
+    signal::Signal,
+    time::{EventTime, Span},
+};
 
 use super::person::Person;
 
@@ -97,7 +102,14 @@ impl Given {
 }
 
 /// An infusion's rate from `since` on; 0 ends it.
-pub(crate) fn infusion(person: &Person, id: &str, at: EventTime, drug: Given, rate: f64, unit: &str) -> String {
+pub(crate) fn infusion(
+    person: &Person,
+    id: &str,
+    at: EventTime,
+    drug: Given,
+    rate: f64,
+    unit: &str,
+) -> String {
     let (status, period) = if rate > 0.0 {
         ("in-progress", format!(r#""effectivePeriod":{{"start":"{at}"}}"#))
     } else {
@@ -112,9 +124,8 @@ pub(crate) fn infusion(person: &Person, id: &str, at: EventTime, drug: Given, ra
 /// A single dose in grams.
 pub(crate) fn dose(person: &Person, id: &str, at: EventTime, drug: Given, grams: f64) -> String {
     let when = format!(r#""effectiveDateTime":"{at}""#);
-    let dosage = format!(
-        r#""dose":{{"value":{grams},"unit":"g","system":"http://unitsofmeasure.org","code":"g"}}"#
-    );
+    let dosage =
+        format!(r#""dose":{{"value":{grams},"unit":"g","system":"http://unitsofmeasure.org","code":"g"}}"#);
     administration(person, id, drug, "completed", &when, &dosage)
 }
 

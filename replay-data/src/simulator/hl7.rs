@@ -47,7 +47,13 @@ fn pid(person: &Person, id: &PatientId, admitted: EventTime) -> String {
     format!("PID|1||{}^^^BEDWATCH-SIM^PI||SIMULATED^PATIENT||{date}|{sex}\r", id.as_str())
 }
 
-fn pv1(person: &Person, location: &Location, prior: Option<&Location>, admitted: EventTime, left: Option<EventTime>) -> String {
+fn pv1(
+    person: &Person,
+    location: &Location,
+    prior: Option<&Location>,
+    admitted: EventTime,
+    left: Option<EventTime>,
+) -> String {
     let mut fields = vec![String::new(); 46];
     let place = |l: &Location| format!("{}^^{}", l.unit.as_str(), l.bed.as_str());
     fields[0] = "PV1".into();
@@ -96,10 +102,16 @@ pub(crate) fn adt(e: Envelope, person: &Person, admitted: EventTime, what: &Admi
     text.push_str(&pid(person, id, admitted));
     match what {
         Administrative::Admit(location, _) => text.push_str(&pv1(person, location, None, admitted, None)),
-        Administrative::Transfer(prior) => text.push_str(&pv1(person, &person.location, Some(prior), admitted, None)),
+        Administrative::Transfer(prior) => {
+            text.push_str(&pv1(person, &person.location, Some(prior), admitted, None))
+        }
         Administrative::Update => text.push_str(&pv1(person, &person.location, None, admitted, None)),
-        Administrative::Discharge => text.push_str(&pv1(person, &person.location, None, admitted, Some(e.at))),
-        Administrative::Merge(retired) => text.push_str(&format!("MRG|{}^^^BEDWATCH-SIM^PI\r", retired.as_str())),
+        Administrative::Discharge => {
+            text.push_str(&pv1(person, &person.location, None, admitted, Some(e.at)))
+        }
+        Administrative::Merge(retired) => {
+            text.push_str(&format!("MRG|{}^^^BEDWATCH-SIM^PI\r", retired.as_str()))
+        }
     }
     text
 }
@@ -155,12 +167,14 @@ const PRESSURE: (&str, &str) = ("69854^MDC_DEV_METER_PRESS_BLD_VMD^MDC", "1.1.0.
 
 /// Monitor numerics as an IHE PCD-01 message.
 pub(crate) fn monitor(e: Envelope, person: &Person, admitted: EventTime, metrics: &[Metric]) -> String {
-    let mut text =
-        header(e, "ORU^R01^ORU_R01", "|||IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO");
+    let mut text = header(e, "ORU^R01^ORU_R01", "|||IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO");
     text.push_str(&pid(person, &person.id, admitted));
     text.push_str(&pv1(person, &person.location, None, admitted, None));
     let at = stamp(e.at);
-    text.push_str(&format!("OBR|1|{0}^WARD|{0}^MONITOR|69965^MDC_DEV_MON_PHYSIO_MULTI_PARAM_MDS^MDC|||{at}\r", e.number));
+    text.push_str(&format!(
+        "OBR|1|{0}^WARD|{0}^MONITOR|69965^MDC_DEV_MON_PHYSIO_MULTI_PARAM_MDS^MDC|||{at}\r",
+        e.number
+    ));
     for (i, (code, path)) in [DEVICE, PRESSURE].into_iter().enumerate() {
         text.push_str(&format!("OBX|{}||{code}|{path}|||||||X\r", i + 1));
     }
@@ -170,8 +184,11 @@ pub(crate) fn monitor(e: Envelope, person: &Person, admitted: EventTime, metrics
         let Some((term, unit_name, _)) = codes::MDC_UNITS.iter().find(|u| u.2 == unit) else { continue };
         let unit_code = codes::mdc(codes::DIM, *term);
         // A respiratory rate is counted in breaths, the other rates in beats.
-        let (unit_code, unit_name) =
-            if *signal == Signal::RespRate { (264_928, "MDC_DIM_RESP_PER_MIN") } else { (unit_code, *unit_name) };
+        let (unit_code, unit_name) = if *signal == Signal::RespRate {
+            (264_928, "MDC_DIM_RESP_PER_MIN")
+        } else {
+            (unit_code, *unit_name)
+        };
         let (text_value, status) = match value {
             Some(v) => (v.to_string(), "R"),
             None => (String::new(), "X"),

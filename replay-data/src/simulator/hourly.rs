@@ -147,13 +147,25 @@ fn chart_vitals(table: &mut [Hour], body: &mut Physiology, rng: &mut ChaCha8Rng)
         chart(Signal::RespRate, 0.86, v.resp_rate.round());
         chart(Signal::Etco2, if capnography { 0.7 } else { 0.0 }, v.etco2.round());
         let changed = fio2_before.is_some_and(|f: f64| (f - v.fio2).abs() > 1.0);
-        let charted = if changed { 0.75 } else if v.fio2 > 21.0 { 0.13 } else { 0.02 };
+        let charted = if changed {
+            0.75
+        } else if v.fio2 > 21.0 {
+            0.13
+        } else {
+            0.02
+        };
         chart(Signal::Fio2, charted, v.fio2 / 100.0);
         fio2_before = Some(v.fio2);
     }
 }
 
-fn chart_labs(table: &mut [Hour], key: (u64, u64, u64), body: &mut Physiology, length: f64, rng: &mut ChaCha8Rng) {
+fn chart_labs(
+    table: &mut [Hour],
+    key: (u64, u64, u64),
+    body: &mut Physiology,
+    length: f64,
+    rng: &mut ChaCha8Rng,
+) {
     for panel in Panel::ALL {
         let mut schedule = Schedule::new(key, panel, 0.0, body);
         while schedule.next_at() < length {
@@ -304,9 +316,19 @@ mod tests {
             }
         }
         let bounds = [
-            ("HR", 0.85, 0.95), ("O2Sat", 0.8, 0.93), ("Temp", 0.2, 0.45), ("SBP", 0.75, 0.93), ("Resp", 0.75, 0.93),
-            ("Lactate", 0.02, 0.09), ("WBC", 0.05, 0.12), ("Creatinine", 0.06, 0.13), ("pH", 0.06, 0.2),
-            ("Platelets", 0.05, 0.12), ("Bilirubin_total", 0.01, 0.04), ("Glucose", 0.08, 0.25), ("PTT", 0.02, 0.07),
+            ("HR", 0.85, 0.95),
+            ("O2Sat", 0.8, 0.93),
+            ("Temp", 0.2, 0.45),
+            ("SBP", 0.75, 0.93),
+            ("Resp", 0.75, 0.93),
+            ("Lactate", 0.02, 0.09),
+            ("WBC", 0.05, 0.12),
+            ("Creatinine", 0.06, 0.13),
+            ("pH", 0.06, 0.2),
+            ("Platelets", 0.05, 0.12),
+            ("Bilirubin_total", 0.01, 0.04),
+            ("Glucose", 0.08, 0.25),
+            ("PTT", 0.02, 0.07),
         ];
         for (name, lo, hi) in bounds {
             let i = MEASURED.iter().position(|(n, _)| *n == name).unwrap();

@@ -41,8 +41,16 @@ impl Panel {
         match self {
             Self::Gas => &[S::ArterialPh, S::Paco2, S::Pao2, S::Bicarbonate, S::BaseExcess, S::Lactate],
             Self::Chemistry => &[
-                S::Sodium, S::Potassium, S::Chloride, S::Bicarbonate, S::Bun, S::Creatinine, S::Glucose, S::Calcium,
-                S::Magnesium, S::Phosphate,
+                S::Sodium,
+                S::Potassium,
+                S::Chloride,
+                S::Bicarbonate,
+                S::Bun,
+                S::Creatinine,
+                S::Glucose,
+                S::Calcium,
+                S::Magnesium,
+                S::Phosphate,
             ],
             Self::Count => &[S::Wbc, S::Hemoglobin, S::Hematocrit, S::Platelets],
             Self::Liver => &[S::BilirubinTotal, S::Ast, S::Alt, S::AlkalinePhosphatase, S::Albumin],
@@ -119,7 +127,13 @@ impl Schedule {
         let mut rng = stream(seed, bed, stay * 16 + panel as u64, Concern::Labs);
         let interval = Self::base(panel, physiology);
         // The admission panel comes early where the panel is common.
-        let next = from + 3_600.0 * if interval < 20.0 { between(&mut rng, 0.3, 5.0) } else { between(&mut rng, 0.5, interval) };
+        let next = from
+            + 3_600.0
+                * if interval < 20.0 {
+                    between(&mut rng, 0.3, 5.0)
+                } else {
+                    between(&mut rng, 0.5, interval)
+                };
         Self { panel, rng, next, number: 0, diabetic: physiology.person.diabetic }
     }
 
@@ -152,8 +166,17 @@ impl Schedule {
 pub(crate) fn printed(signal: Signal, value: f64) -> f64 {
     let decimals = match signal {
         Signal::ArterialPh | Signal::Creatinine | Signal::TroponinI | Signal::Procalcitonin => 2,
-        Signal::Platelets | Signal::Sodium | Signal::Chloride | Signal::Glucose | Signal::Bun | Signal::Paco2
-        | Signal::Pao2 | Signal::Ast | Signal::Alt | Signal::AlkalinePhosphatase | Signal::Fibrinogen => 0,
+        Signal::Platelets
+        | Signal::Sodium
+        | Signal::Chloride
+        | Signal::Glucose
+        | Signal::Bun
+        | Signal::Paco2
+        | Signal::Pao2
+        | Signal::Ast
+        | Signal::Alt
+        | Signal::AlkalinePhosphatase
+        | Signal::Fibrinogen => 0,
         _ => 1,
     };
     round(value, decimals)

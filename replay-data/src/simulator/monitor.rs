@@ -44,7 +44,8 @@ pub(crate) fn disturbance(body: &mut Physiology, t: f64) -> Disturbance {
         }
         motion = 0.09;
     }
-    let seizing = body.course.episodes_at(t).any(|e| e.scenario == Scenario::Seizure && e.levels(t).acute > 0.3);
+    let seizing =
+        body.course.episodes_at(t).any(|e| e.scenario == Scenario::Seizure && e.levels(t).acute > 0.3);
     // Decided once for each stretch of 20 s.
     let cell = (t / 20.0).floor() as i64;
     let draw = body.noise.cell(400, cell);
@@ -89,8 +90,9 @@ fn disturb(disturbance: Disturbance, signal: Signal, value: &mut Option<f64>, ji
             *value = if jitter < 0.2 { Some(-100.0) } else { value.map(|v| (v - 14.0 * jitter).round()) };
         }
         (Disturbance::Motion, Signal::PulseRate) => *value = value.map(|v| (v * (0.6 + jitter)).round()),
-        (Disturbance::Flush, Signal::AbpSystolic | Signal::AbpMean) => *value = Some(299.0),
-        (Disturbance::Flush, Signal::AbpDiastolic) => *value = Some(298.0),
+        (Disturbance::Flush, Signal::AbpSystolic | Signal::AbpMean | Signal::AbpDiastolic) => {
+            *value = Some(299.0);
+        }
         // One device says null, the other its own number for "no reading".
         (Disturbance::SensorsOff, Signal::Spo2 | Signal::PulseRate) => {
             *value = if jitter < 0.5 { None } else { Some(-1.0) };

@@ -110,7 +110,7 @@ impl Person {
     pub(crate) fn make_textbook(&mut self, scenario: Scenario) {
         let base = &mut self.base;
         base.heart_rate = base.heart_rate.clamp(74.0, 84.0);
-        base.map = base.map.clamp(80.0, 87.0);
+        base.map = base.map.clamp(84.0, 89.0);
         base.pulse_pressure = base.pulse_pressure.clamp(42.0, 52.0);
         base.resp_rate = base.resp_rate.clamp(14.0, 16.5);
         base.spo2 = base.spo2.clamp(97.0, 98.2);
@@ -126,7 +126,8 @@ impl Person {
         base.wbc = base.wbc.clamp(8.5, 11.0);
         base.hemoglobin = base.hemoglobin.clamp(9.8, 12.5);
         base.inr = base.inr.clamp(1.0, 1.2);
-        base.glucose = if scenario == Scenario::Hypoglycaemia { 142.0 } else { base.glucose.clamp(110.0, 140.0) };
+        base.glucose =
+            if scenario == Scenario::Hypoglycaemia { 142.0 } else { base.glucose.clamp(110.0, 140.0) };
         self.ventilated = false;
         self.fibrillating = false;
         self.arterial_line |= scenario != Scenario::Stable;
@@ -210,8 +211,20 @@ impl Baseline {
             temperature: 36.9 + 0.35 * normal(rng),
             paco2: 39.5 + 3.5 * normal(rng),
             bicarbonate: 24.0 + 2.5 * normal(rng),
-            fio2: if ventilated { between(rng, 30.0, 55.0) } else if chance(rng, 0.5) { 21.0 } else { between(rng, 24.0, 36.0) },
-            gcs: if ventilated { between(rng, 7.0, 12.5) } else if chance(rng, 0.75) { 15.0 } else { between(rng, 12.0, 15.0) },
+            fio2: if ventilated {
+                between(rng, 30.0, 55.0)
+            } else if chance(rng, 0.5) {
+                21.0
+            } else {
+                between(rng, 24.0, 36.0)
+            },
+            gcs: if ventilated {
+                between(rng, 7.0, 12.5)
+            } else if chance(rng, 0.75) {
+                15.0
+            } else {
+                between(rng, 12.0, 15.0)
+            },
             glucose: (122.0 + 18.0 * normal(rng)).clamp(85.0, 190.0),
             lactate: log(rng, 1.35, 0.28),
             creatinine: log(rng, 0.95, 0.28),

@@ -21,6 +21,8 @@ pub(crate) struct Physiology {
     pub noise: Noise,
     /// Time of day at the live start, in seconds since midnight.
     midnight: f64,
+    /// 1, or less for the ordinary people of a demonstration.
+    restlessness: f64,
 }
 
 /// The numbers a bedside monitor and a nurse can read at one moment.
@@ -42,19 +44,29 @@ pub(crate) struct Vitals {
 }
 
 impl Physiology {
-    pub(crate) fn new(key: (u64, u64, u64), opening: Opening, rate: f64, from: f64, calm: Option<Span>, midnight: f64) -> Self {
+    pub(crate) fn new(
+        key: (u64, u64, u64),
+        opening: Opening,
+        rate: f64,
+        from: f64,
+        calm: Option<Span>,
+        midnight: f64,
+    ) -> Self {
         let (seed, bed, stay) = key;
         let mut person = Person::new(seed, bed, stay);
+        let mut restlessness = 1.0;
         if let Opening::First(episode) = opening
             && episode.variant.is_none()
         {
             person.make_textbook(episode.scenario);
+            restlessness = 0.5;
         }
         Self {
             person,
             course: Course::new(key, from, opening, rate, calm),
             noise: Noise::new(&mut stream(seed, bed, stay, Concern::Noise)),
             midnight,
+            restlessness,
         }
     }
 
@@ -78,7 +90,8 @@ impl Physiology {
     /// How ill the patient looks to the staff, 0 to about 2: they draw more blood.
     pub(crate) fn concern(&mut self, t: f64) -> f64 {
         self.course.extend(t);
-        let illness = self.course.episodes_at(t).map(|e| e.severity * (0.6 * e.levels(t).early + e.levels(t).acute));
+        let illness =
+            self.course.episodes_at(t).map(|e| e.severity * (0.6 * e.levels(t).early + e.levels(t).acute));
         let passing = self.course.excursions_at(t).map(|e| 0.3 * e.level(t));
         illness.chain(passing).sum()
     }
@@ -89,12 +102,14 @@ impl Physiology {
         let pressor = self.norepinephrine(t);
         let (person, noise, day) = (&self.person, &self.noise, self.circadian(t));
         let base = &person.base;
-        let n = |signal: Signal| noise.at(signal as u64, t);
+        let n = |signal: Signal| self.restlessness * noise.at(signal as u64, t);
         let irregular = if person.fibrillating { 3.0 * noise.at(200, t * 7.0) } else { 0.0 };
         let map = base.map + 2.5 * day + shift.map + 4.5 * n(Signal::AbpMean);
         let map = map.clamp(32.0, 150.0);
-        let pulse_pressure = (base.pulse_pressure + shift.pulse_pressure + 4.0 * n(Signal::AbpSystolic)).max(14.0);
-        let heart_rate = base.heart_rate + 3.5 * day + shift.heart_rate + 5.0 * n(Signal::HeartRate) + irregular;
+        let pulse_pressure =
+            (base.pulse_pressure + shift.pulse_pressure + 4.0 * n(Signal::AbpSystolic)).max(14.0);
+        let heart_rate =
+            base.heart_rate + 3.5 * day + shift.heart_rate + 5.0 * n(Signal::HeartRate) + irregular;
         let spo2 = base.spo2 + shift.spo2 + 0.8 * n(Signal::Spo2);
         let resp_rate = (base.resp_rate + shift.resp_rate + 2.0 * n(Signal::RespRate)).clamp(5.0, 52.0);
         let fio2 = base.fio2 + shift.fio2 + 2.0 * noise.slow(Signal::Fio2 as u64, t);
@@ -102,14 +117,19 @@ impl Physiology {
             heart_rate: heart_rate.clamp(34.0, 190.0),
             resp_rate,
             spo2: spo2.clamp(58.0, 100.0),
-            temperature: (base.temperature + 0.25 * day + shift.temperature + 0.18 * noise.slow(Signal::Temperature as u64, t))
-                .clamp(33.0, 41.8),
+            temperature: (base.temperature
+                + 0.25 * day
+                + shift.temperature
+                + 0.18 * noise.slow(Signal::Temperature as u64, t))
+            .clamp(33.0, 41.8),
             map,
             systolic: map + 0.66 * pulse_pressure,
             diastolic: (map - 0.34 * pulse_pressure).max(18.0),
             etco2: (base.paco2.min(48.0) - 5.0 + shift.etco2 + 1.2 * n(Signal::Etco2)).clamp(8.0, 90.0),
             fio2: if fio2 < 24.0 { 21.0 } else { ((fio2 / 5.0).round() * 5.0).clamp(25.0, 100.0) },
-            gcs: (base.gcs + shift.gcs + 0.4 * noise.slow(Signal::GcsTotal as u64, t)).round().clamp(3.0, 15.0),
+            gcs: (base.gcs + shift.gcs + 0.4 * noise.slow(Signal::GcsTotal as u64, t))
+                .round()
+                .clamp(3.0, 15.0),
             norepinephrine: pressor,
         }
     }
@@ -129,7 +149,8 @@ impl Physiology {
     /// Blood glucose, mg/dL.
     pub(crate) fn glucose(&mut self, t: f64) -> f64 {
         let shift = self.shift_at(t);
-        let usual = self.person.base.glucose + shift.glucose + 11.0 * self.noise.slow(Signal::Glucose as u64, t);
+        let usual =
+            self.person.base.glucose + shift.glucose + 11.0 * self.noise.slow(Signal::Glucose as u64, t);
         let usual = usual.clamp(72.0, 420.0);
         let mut value = usual;
         for e in self.course.episodes_at(t).filter(|e| e.scenario == Scenario::Hypoglycaemia) {
@@ -150,11 +171,16 @@ impl Physiology {
         let shift = self.shift_at(t);
         let base = &self.person.base;
         let n = self.noise.slow(signal as u64, t);
-        let bicarbonate = (base.bicarbonate + shift.bicarbonate + 1.1 * self.noise.slow(Signal::Bicarbonate as u64, t)).max(5.0);
+        let bicarbonate =
+            (base.bicarbonate + shift.bicarbonate + 1.1 * self.noise.slow(Signal::Bicarbonate as u64, t))
+                .max(5.0);
         let paco2 = (base.paco2 + shift.paco2 + 2.2 * self.noise.slow(Signal::Paco2 as u64, t)).max(16.0);
         let ph = 6.1 + (bicarbonate / (0.0307 * paco2)).log10();
-        let hemoglobin = (base.hemoglobin + shift.hemoglobin + 0.3 * self.noise.slow(Signal::Hemoglobin as u64, t)).max(3.8);
-        let bilirubin = base.bilirubin * (shift.bilirubin_log + 0.07 * self.noise.slow(Signal::BilirubinTotal as u64, t)).exp();
+        let hemoglobin =
+            (base.hemoglobin + shift.hemoglobin + 0.3 * self.noise.slow(Signal::Hemoglobin as u64, t))
+                .max(3.8);
+        let bilirubin = base.bilirubin
+            * (shift.bilirubin_log + 0.07 * self.noise.slow(Signal::BilirubinTotal as u64, t)).exp();
         let ast = base.ast * (shift.ast_log + 0.2 * self.noise.slow(Signal::Ast as u64, t)).exp();
         // Fever on top of sepsis adds little: the response saturates.
         let inflammation = 1.4 * (shift.inflammation.max(0.0) / 1.4).tanh();
@@ -244,7 +270,11 @@ fn arterial_oxygen(v: Vitals, shunt: f64) -> f64 {
     for _ in 0..20 {
         p -= (p * p * p + 150.0 * p - target) / (3.0 * p * p + 150.0);
     }
-    let extra = if v.spo2 > 97.0 { (v.spo2 - 97.0) / 3.0 * (v.fio2 - 15.0).max(5.0) * (1.6 - shunt).max(0.1) } else { 0.0 };
+    let extra = if v.spo2 > 97.0 {
+        (v.spo2 - 97.0) / 3.0 * (v.fio2 - 15.0).max(5.0) * (1.6 - shunt).max(0.1)
+    } else {
+        0.0
+    };
     p + extra
 }
 
@@ -316,7 +346,10 @@ mod tests {
                 }
                 let v = p.vitals(t);
                 assert!(v.diastolic < v.map && v.map < v.systolic, "{v:?}");
-                assert!(Signal::AbpSystolic.is_plausible(v.systolic) && Signal::Temperature.is_plausible(v.temperature));
+                assert!(
+                    Signal::AbpSystolic.is_plausible(v.systolic)
+                        && Signal::Temperature.is_plausible(v.temperature)
+                );
             }
         }
     }

@@ -58,7 +58,8 @@ pub(crate) fn exponential(rng: &mut ChaCha8Rng, mean: f64) -> f64 {
 }
 
 /// Periods in seconds and weights: drift over hours, wandering over minutes, jitter over seconds.
-const OCTAVES: [(f64, f64); 5] = [(21_600.0, 0.75), (3_600.0, 0.65), (600.0, 0.5), (120.0, 0.35), (15.0, 0.25)];
+const OCTAVES: [(f64, f64); 5] =
+    [(21_600.0, 0.75), (3_600.0, 0.65), (600.0, 0.5), (120.0, 0.35), (15.0, 0.25)];
 
 /// A random field over time, one for each channel number.
 #[derive(Debug, Clone, Copy)]

@@ -110,7 +110,8 @@ impl Stay {
         let mut phase = |lo: i64, hi: i64| (between(&mut rng, lo as f64, hi as f64) / 1e3) as i64 * 1_000;
         let align = |phase: i64, step: i64| phase + (plan.from - phase).div_euclid(step) * step + step;
         let second_phase = phase(0, SECOND);
-        let cgm_phase = if scenario == Some(Scenario::Hypoglycaemia) { 12 * SECOND } else { phase(0, 300 * SECOND) };
+        let cgm_phase =
+            if scenario == Some(Scenario::Hypoglycaemia) { 12 * SECOND } else { phase(0, 300 * SECOND) };
         let next_cuff = align(phase(8 * SECOND, 45 * SECOND), 15 * MINUTE);
         let schedules = Panel::ALL.iter().map(|&p| Schedule::new(key, p, from, &body)).collect();
         let forced = if first { forced_draws(scenario) } else { Vec::new() };
@@ -121,9 +122,17 @@ impl Stay {
             moves: moves(key, &plan, &body),
             moves_done: 0,
             next_vitals: align(second_phase, MINUTE),
-            next_block: if plan.from < -WAVEFORM_HISTORY { second_phase - WAVEFORM_HISTORY } else { plan.from + second_phase },
+            next_block: if plan.from < -WAVEFORM_HISTORY {
+                second_phase - WAVEFORM_HISTORY
+            } else {
+                plan.from + second_phase
+            },
             next_cgm: align(cgm_phase, 300 * SECOND),
-            cgm_held: if scenario == Some(Scenario::Hypoglycaemia) { vec![(-288 * SECOND, 11 * SECOND)] } else { Vec::new() },
+            cgm_held: if scenario == Some(Scenario::Hypoglycaemia) {
+                vec![(-288 * SECOND, 11 * SECOND)]
+            } else {
+                Vec::new()
+            },
             next_cuff,
             next_chart: plan.from + 10 * MINUTE,
             chart_rng: stream(seed, bed, stay, Concern::Charting),
@@ -171,7 +180,15 @@ impl Stay {
         self.push_for(key, out, sender, stream, at, payload);
     }
 
-    fn push_for(&mut self, key: PatientId, out: &mut Vec<Pending>, sender: Sender, stream: Stream, at: i64, payload: Vec<u8>) {
+    fn push_for(
+        &mut self,
+        key: PatientId,
+        out: &mut Vec<Pending>,
+        sender: Sender,
+        stream: Stream,
+        at: i64,
+        payload: Vec<u8>,
+    ) {
         if at <= self.plan.to {
             let number = self.counts[sender as usize];
             self.counts[sender as usize] += 1;
@@ -182,16 +199,29 @@ impl Stay {
     /// A message number that no other message of the ward has.
     fn message_number(&self, sender: Sender) -> String {
         let (_, bed, stay) = self.key;
-        format!("{bed:04}{stay:03}{}{:06}", ["A", "L", "K", "N", "F", "D", "V", "W", "E", "G"][sender as usize], self.counts[sender as usize])
+        format!(
+            "{bed:04}{stay:03}{}{:06}",
+            ["A", "L", "K", "N", "F", "D", "V", "W", "E", "G"][sender as usize],
+            self.counts[sender as usize]
+        )
     }
 
     fn administration(&mut self, until: i64, out: &mut Vec<Pending>) {
         while let Some((t, what)) = self.moves.get(self.moves_done).filter(|m| m.0 <= until).cloned() {
             self.moves_done += 1;
             let number = self.message_number(Sender::Administration);
-            let envelope = Envelope { application: "ADT-SIM", facility: "REGISTRATION", number: &number, at: self.at(t) };
+            let envelope = Envelope {
+                application: "ADT-SIM",
+                facility: "REGISTRATION",
+                number: &number,
+                at: self.at(t),
+            };
             let text = hl7::adt(envelope, &self.body.person, self.at(self.plan.from), &what);
-            let key = if let Administrative::Admit(_, id) = &what { id.clone() } else { self.body.person.id.clone() };
+            let key = if let Administrative::Admit(_, id) = &what {
+                id.clone()
+            } else {
+                self.body.person.id.clone()
+            };
             self.push_for(key, out, Sender::Administration, Stream::Hl7v2, t, text.into_bytes());
             if matches!(what, Administrative::Discharge) {
                 let text = fhir::encounter(&self.body.person, self.at(self.plan.from), Some(self.at(t)));
@@ -256,7 +286,12 @@ impl Stay {
     ) {
         let release = micros(release);
         let number = self.message_number(sender);
-        let envelope = Envelope { application: "LAB-SIM", facility: "LABORATORY", number: &number, at: self.at(release) };
+        let envelope = Envelope {
+            application: "LAB-SIM",
+            facility: "LABORATORY",
+            number: &number,
+            at: self.at(release),
+        };
         let specimen = self.at(micros(draw.specimen));
         let report = Report { panel: draw.panel, order, specimen, values, correction, comment };
         let text = hl7::laboratory(envelope, &self.body.person, self.at(self.plan.from), &report);
@@ -280,7 +315,8 @@ impl Stay {
             let line = [Signal::AbpSystolic, Signal::AbpDiastolic, Signal::AbpMean, Signal::HeartRate];
             metrics.extend(shown.into_iter().filter(|(s, _)| line.contains(s)));
             let number = self.message_number(Sender::Cuff);
-            let envelope = Envelope { application: "MONITOR-SIM", facility: "WARD", number: &number, at: self.at(t) };
+            let envelope =
+                Envelope { application: "MONITOR-SIM", facility: "WARD", number: &number, at: self.at(t) };
             let text = hl7::monitor(envelope, &self.body.person, self.at(self.plan.from), &metrics);
             self.push(out, Sender::Cuff, Stream::Hl7v2, t, text.into_bytes());
         }
@@ -443,7 +479,13 @@ fn micros(secs: f64) -> i64 {
 
 /// The results that decide a demonstration: drawn before the live start, released just after it.
 fn forced_draws(scenario: Option<Scenario>) -> Vec<Draw> {
-    let draw = |panel, specimen, release, number: u64| Draw { panel, specimen, release, number: 90_000 + number, corrected: false };
+    let draw = |panel, specimen, release, number: u64| Draw {
+        panel,
+        specimen,
+        release,
+        number: 90_000 + number,
+        corrected: false,
+    };
     let mut draws = match scenario {
         Some(Scenario::Sepsis) => vec![
             draw(Panel::Count, -1_900.0, 14.0, 0),
