@@ -197,7 +197,7 @@ impl PatientState {
             return Applied::of(Outcome::Duplicate);
         }
         self.feeds.waveform(block);
-        let _ = provenance;
+        self.analysers.waveform(block, provenance);
         Applied::accepted()
     }
 
@@ -242,7 +242,7 @@ impl PatientState {
             vitals: self.vitals.summaries(at),
             labs: self.labs.summaries(at),
             infusions: self.infusions.summaries(at),
-            eeg: None,
+            eeg: self.analysers.eeg_summary(at),
             cardiac: Vec::new(),
             glucose: self.analysers.glucose_summary(at),
             scores: Vec::new(),
