@@ -6,6 +6,8 @@
 
 pub mod cgm;
 mod coded;
+pub mod decode;
+pub mod fhir;
 mod head;
 pub mod hl7;
 mod json;
@@ -15,6 +17,7 @@ mod subject;
 pub mod vitals;
 pub mod waveforms;
 
+pub use decode::{Config, decode};
 pub use json::MAX_BYTES as MAX_JSON_BYTES;
 pub use record::{Decoded, Record, Units};
 pub use subject::FUTURE_TOLERANCE;
