@@ -61,6 +61,11 @@ BAND_WORDS = {
     "normal": {"words": ("normal",), "bands": ("normal",)},
     "critical": {"words": ("critically",), "bands": ("critical_low", "critical_high")},
 }
+# Joining words: they claim nothing about the patient.
+PLAIN_WORDS = (
+    "a also an and are at by concern currently degree driven drivers finding findings fit for foremost here in is judged led main now of pattern "
+    "picture possible present recent shown signal signs suspicion the then to with"
+).split()
 FORBIDDEN = (
     "give start stop administer increase decrease titrate bolus consider recommend recommended should must prescribe infuse "
     "transfuse intubate extubate initiate begin treat treatment therapy dose continue discontinue hold wean apply order obtain "
@@ -100,6 +105,7 @@ def lexicon() -> dict:
         "trend_words": {k: list(v) for k, v in TREND_WORDS.items()},
         "band_words": {k: {n: list(x) for n, x in v.items()} for k, v in BAND_WORDS.items()},
         "missing_openers": ["missing", "without"],
+        "plain_words": list(PLAIN_WORDS),
         "forbidden": list(FORBIDDEN),
         "kinds": {k: list(v) for k, v in KINDS.items()},
         "priorities": {k: list(v) for k, v in PRIORITIES.items()},

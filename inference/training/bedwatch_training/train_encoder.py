@@ -169,10 +169,11 @@ def main():
     mean, sd = normalisation(sets["cinc2019"]["train"].values)
     tokens = {n: {p: s.tokens(mean, sd) for p, s in parts.items()} for n, parts in sets.items()}
     targets = {n: {"train": parts["train"].targets()} for n, parts in sets.items()}
-    if (args.work / "teacher.npz").exists():
+    taught = args.teacher if (args.work / "teacher.npz").exists() else 0.0
+    if taught:
         learn_from_trees(targets["cinc2019"]["train"], np.load(args.work / "teacher.npz")["score"], args.teacher)
     model = train(sets, tokens, targets, args)
-    torch.save({"state": model.state_dict(), "mean": mean, "sd": sd, "sets": sorted(sets)}, args.work / "encoder.pt")
+    torch.save({"state": model.state_dict(), "mean": mean, "sd": sd, "sets": sorted(sets), "teacher": taught}, args.work / "encoder.pt")
     (args.work / "encoder.partial.pt").unlink(missing_ok=True)
 
 

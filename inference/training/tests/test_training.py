@@ -11,7 +11,7 @@ import numpy as np
 from bedwatch_training import contract, utility
 from bedwatch_training.narrator_check import faults
 from bedwatch_training.narrator_grammar import Evidence, Fact, corpus_words, evidence, say
-from bedwatch_training.narrator_words import FORBIDDEN, SUBJECTS, TREND_WORDS
+from bedwatch_training.narrator_words import FORBIDDEN, SUBJECTS, TREND_WORDS, lexicon
 from bedwatch_training.stays import Stays, serving_windows, training_windows
 
 SCORING = Path(os.environ.get("BEDWATCH_SHARED", "../../../shared/data")) / "sepsis-cinc2019" / "scoring"
@@ -92,6 +92,18 @@ class Grammar(unittest.TestCase):
         words = corpus_words()
         self.assertFalse(set(words) & set(FORBIDDEN))
         self.assertFalse([w for w in words if not w.startswith("{f") and any(c.isdigit() for c in w)])
+
+    def test_the_lexicon_knows_every_word(self):
+        book, rng = lexicon(), random.Random(4)
+        lists = [book["subjects"].values(), book["plain_words"], book["missing_openers"], book["clause_end"], ("(", ")")]
+        lists += [v for k in ("trend_words", "kinds", "priorities") for v in book[k].values()] + [v["words"] for v in book["band_words"].values()]
+        terms = sorted((t.split() for v in lists for t in v), key=lambda t: -len(t))
+        for _ in range(500):
+            words = say(evidence(rng))
+            while words:
+                taken = next((len(t) for t in terms if words[: len(t)] == t), 0) or words[0].startswith("{f")
+                self.assertTrue(taken, words)
+                words = words[int(taken) :]
 
     def test_what_the_grammar_says_is_faithful(self):
         rng, words = random.Random(11), set(corpus_words())
