@@ -189,7 +189,7 @@ impl Narrator {
         if cancel() {
             return Err(Error::Cancelled);
         }
-        let mut decoder = self.decoders.take();
+        let mut decoder = self.decoders.take_unless(cancel).ok_or(Error::Cancelled)?;
         decoder.reset();
         let mut said: Vec<u32> = Vec::with_capacity(self.max_new_tokens);
         let mut next = prompt.to_vec();

@@ -3,7 +3,11 @@
 use std::{
     ops::{Deref, DerefMut},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
+
+/// How often a waiting caller asks whether it should still wait.
+const ASK_EVERY: Duration = Duration::from_millis(5);
 
 /// Items lent one at a time. Callers wait when all are lent.
 #[derive(Debug)]
@@ -42,6 +46,20 @@ impl<T> Pool<T> {
                 return Lent { pool: self, item: Some(item) };
             }
             free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes an item, waiting for one until `cancel` says true; it is asked every few milliseconds.
+    pub fn take_unless(&self, cancel: &dyn Fn() -> bool) -> Option<Lent<'_, T>> {
+        let mut free = self.lock();
+        loop {
+            if let Some(item) = free.pop() {
+                return Some(Lent { pool: self, item: Some(item) });
+            }
+            if cancel() {
+                return None;
+            }
+            free = self.returned.wait_timeout(free, ASK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -106,6 +124,17 @@ mod tests {
         let all = [pool.take(), pool.take(), pool.take()];
         assert!(pool.try_take().is_none());
         assert_eq!(all.iter().map(|i| **i).sum::<u32>(), 4_000);
+    }
+
+    #[test]
+    fn a_caller_can_stop_waiting() {
+        let pool = Pool::new(vec![()]);
+        let item = pool.take_unless(&|| true);
+        assert!(item.is_some(), "a free item is lent whatever the deadline");
+        let asked = AtomicUsize::new(0);
+        assert!(pool.take_unless(&|| asked.fetch_add(1, Ordering::SeqCst) == 2).is_none());
+        drop(item);
+        assert!(pool.take_unless(&|| false).is_some());
     }
 
     #[test]

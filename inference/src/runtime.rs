@@ -196,6 +196,23 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_provider_the_library_lacks_is_an_error() {
+        let Some(runtime) = installed("a_provider_the_library_lacks_is_an_error") else { return };
+        let Some(bundle) = crate::bundle::tests::shipped("encoder-hourly-v1") else { return };
+        let onnx = bundle.file("encoder.onnx").unwrap();
+        runtime.session(onnx, 1).unwrap();
+        // With a GPU build of the library and a GPU it loads; anywhere else the reason is named.
+        match runtime.with_provider(Provider::Cuda(0)).session(onnx, 1) {
+            Ok(_) => {}
+            Err(Error::Provider { provider, reason }) => {
+                assert_eq!(provider, "cuda");
+                assert!(!reason.is_empty());
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
     fn providers_are_read() {
         for (text, want) in [
             ("cpu", Some(Provider::Cpu)),

@@ -112,7 +112,7 @@ impl Tokenizer {
         if spec.feature_count != 3 * variables.len() + 3 || variables.is_empty() {
             return Err(Error::Number("feature_count"));
         }
-        if spec.age_cap_hours == 0 || max_hours == 0 || divisors.iter().any(|d| !(*d > 0.0)) {
+        if spec.age_cap_hours == 0 || max_hours == 0 || divisors.iter().any(|d| d.is_nan() || *d <= 0.0) {
             return Err(Error::Number("divisor, clip, cap or max_hours"));
         }
         Ok(Self { spec, variables, max_hours })

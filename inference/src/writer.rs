@@ -86,6 +86,12 @@ impl Writer {
         }
     }
 
+    /// The words in force, for whoever checks independently.
+    #[must_use]
+    pub fn lexicon(&self) -> &Lexicon {
+        &self.lexicon
+    }
+
     /// Whether the narrator would be asked for this alert: only raised alerts about a patient.
     /// Callers that queue need not queue the others.
     #[must_use]

@@ -188,7 +188,7 @@ fn reasons_say_the_place_and_no_text() {
 
 /// One change of one token of a true text.
 #[derive(Debug, Clone, Copy)]
-enum Change {
+pub(crate) enum Change {
     Digit,
     Sign,
     Unit,
@@ -199,7 +199,7 @@ enum Change {
 }
 
 /// Applies the change to the `pick`-th token it fits; `None` where it fits none.
-fn mutate(text: &str, change: Change, pick: usize, by: usize) -> Option<String> {
+pub(crate) fn mutate(text: &str, change: Change, pick: usize, by: usize) -> Option<String> {
     let tokens = tokens::split(text);
     let lexicon = Lexicon::built_in();
     let fits: Vec<&Token<'_>> = tokens
@@ -234,8 +234,9 @@ fn mutate(text: &str, change: Change, pick: usize, by: usize) -> Option<String> 
             others[by % others.len()].to_owned()
         }
         Change::Trend => {
+            let now = lexicon.word(token.text);
             let others: Vec<&str> =
-                ["rising", "falling", "stable"].into_iter().filter(|w| *w != token.text).collect();
+                ["rising", "falling", "stable"].into_iter().filter(|w| lexicon.word(w) != now).collect();
             others[by % others.len()].to_owned()
         }
         Change::Band => {

@@ -9,7 +9,10 @@ use serde::Deserialize;
 use super::*;
 use crate::{
     bundle::tests::shipped,
-    check::{check, tests::evidences},
+    check::{
+        check,
+        tests::{Change, evidences, mutate},
+    },
     runtime::tests::installed,
 };
 
@@ -142,6 +145,7 @@ fn constrained_texts_pass_the_checker() {
     let Some((narrator, _)) = narrator("constrained_texts_pass_the_checker") else { return };
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut spoke, mut passed, mut count) = (0, 0, 0);
+    let mut changed = 0;
     for _ in 0..150 {
         let evidence = evidences().new_tree(&mut runner).unwrap().current();
         let kind = AlertKind::ALL[count % 8];
@@ -149,13 +153,32 @@ fn constrained_texts_pass_the_checker() {
         if let Ok(text) = narrator.narrate(kind, Priority::Medium, &evidence, &|| false) {
             spoke += 1;
             match check(&text, kind, &evidence, narrator.lexicon()) {
-                Ok(()) => passed += 1,
+                Ok(()) => {
+                    passed += 1;
+                    changed += changes_are_caught(&text, kind, &evidence, narrator.lexicon());
+                }
                 Err(found) => println!("{found:?}: {text}"),
             }
         }
     }
-    println!("{count} evidences, {spoke} texts, {passed} passed");
+    println!("{count} evidences, {spoke} texts, {passed} passed, {changed} changes of them caught");
+    assert!(changed > 5_000, "{changed}");
     assert!(spoke > 100 && passed * 100 >= spoke * 97, "{spoke} texts, {passed} passed");
+}
+
+/// Changes every number, unit, trend, band and time of a true text in several ways; each is refused.
+fn changes_are_caught(text: &str, kind: AlertKind, evidence: &Evidence, lexicon: &Lexicon) -> usize {
+    let changes = [Change::Digit, Change::Sign, Change::Unit, Change::Trend, Change::Band, Change::Clock];
+    let mut caught = 0;
+    for (change, pick, by) in
+        changes.into_iter().flat_map(|c| (0..4).flat_map(move |p| [1, 20, 333].map(|b| (c, p, b))))
+    {
+        if let Some(changed) = mutate(text, change, pick, by) {
+            assert!(check(&changed, kind, evidence, lexicon).is_err(), "{text} became {changed}");
+            caught += 1;
+        }
+    }
+    caught
 }
 
 /// Every word the narrator can say is one the checker knows.

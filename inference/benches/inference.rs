@@ -1,0 +1,153 @@
+//! What inference costs on one core: an encoder pass, attributions, 64 tokens of the narrator, a
+//! whole rationale, the template, the checker. Needs the bundles and the ONNX Runtime library named
+//! by `BEDWATCH_ONNXRUNTIME`; without them only the last two run.
+
+use std::{hint::black_box, path::Path};
+
+use bedwatch_inference::{
+    bundle::Bundle,
+    check::check,
+    encoder::Encoder,
+    lexicon::Lexicon,
+    narrator::{
+        Narrator,
+        decoder::{Decoder, Shape},
+    },
+    runtime::{Runtime, VARIABLE},
+    template,
+};
+use bedwatch_schemas::{
+    alert::{AlertKind, Phase, Priority},
+    event::Demographics,
+    evidence::{Band, Direction, Evidence, Fact, FactId, Missing, Subject, Trend},
+    frame::{FeatureFrame, HourGrid},
+    ids::PatientId,
+    risk::Head,
+    signal::Signal,
+    time::{EventTime, Span},
+};
+use criterion::{Criterion, criterion_group, criterion_main};
+
+const START: EventTime = EventTime::from_micros(1_772_341_200_000_000);
+
+/// A frame of `hours` hours: vitals every hour, labs every sixth.
+fn frame(hours: i64) -> FeatureFrame {
+    let mut grid = HourGrid::new(START);
+    for hour in 0..hours {
+        for signal in Signal::ALL {
+            let (lo, hi) = signal.info().plausible;
+            let here = signal.index() < 8 || hour % 6 == 0;
+            grid.values.push(if here { (lo + (hi - lo) * 0.3) as f32 } else { f32::NAN });
+        }
+    }
+    FeatureFrame {
+        patient: PatientId::new("bench").expect("a fixed id is valid"),
+        encounter: None,
+        location: None,
+        at: START + Span::hours(hours - 1),
+        trigger: None,
+        demographics: Demographics { age_years: Some(67.0), sex: None },
+        stay_start: START,
+        vitals: Vec::new(),
+        labs: Vec::new(),
+        infusions: Vec::new(),
+        eeg: None,
+        cardiac: Vec::new(),
+        glucose: None,
+        scores: Vec::new(),
+        freshness: Vec::new(),
+        grid,
+    }
+}
+
+/// Eight facts and two missing subjects.
+fn evidence() -> Evidence {
+    use Signal::{AbpMean, Creatinine, HeartRate, Lactate, Platelets, RespRate, Spo2, Temperature};
+    let facts = [AbpMean, HeartRate, Lactate, RespRate, Spo2, Temperature, Creatinine, Platelets];
+    let fact = |(i, signal): (usize, Signal)| Fact {
+        id: FactId(u8::try_from(i).expect("eight facts")),
+        subject: Subject::Signal(signal),
+        value: signal.info().plausible.1 * 0.4,
+        unit: signal.info().unit,
+        at: START,
+        band: Band::High,
+        trend: Some(Trend { direction: Direction::Rising, per_hour: 1.0, over: Span::hours(1) }),
+        provenance: None,
+    };
+    let missing = [Signal::Wbc, Signal::Crp].map(|s| Missing { subject: Subject::Signal(s), last_at: None });
+    Evidence {
+        facts: facts.into_iter().enumerate().map(fact).collect(),
+        missing: missing.to_vec(),
+        feeds: Vec::new(),
+    }
+}
+
+fn bundle(name: &str) -> Option<Bundle> {
+    Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name)).ok()
+}
+
+fn encoder(c: &mut Criterion, runtime: &Runtime) {
+    let Some(bundle) = bundle("encoder-hourly-v1") else { return };
+    let encoder = Encoder::load(runtime, &bundle, 1).expect("the shipped bundle loads");
+    for hours in [1, 12, 48] {
+        let frame = frame(hours);
+        c.bench_function(&format!("encoder/assess {hours} h"), |b| {
+            b.iter(|| encoder.assess(black_box(&frame)))
+        });
+        c.bench_function(&format!("encoder/tokens {hours} h"), |b| {
+            b.iter(|| encoder.tokens(black_box(&frame)))
+        });
+    }
+    let frame = frame(48);
+    c.bench_function("encoder/attributions 48 h", |b| {
+        b.iter(|| encoder.attributions(black_box(&frame), Head::Sepsis, 5).expect("the encoder runs"));
+    });
+}
+
+fn narrator(c: &mut Criterion, runtime: &Runtime) {
+    let Some(bundle) = bundle("narrator-v1") else { return };
+    let onnx = bundle.file("decoder.onnx").expect("the bundle lists its decoder");
+    let shape = Shape { layers: 6, heads: 6, head_size: 32, vocabulary: 299 };
+    let mut decoder = Decoder::new(runtime.session(onnx, 1).expect("the decoder loads"), shape);
+    let prompt: Vec<u32> = (2..37).collect();
+    c.bench_function("narrator/prefill 35 and 64 tokens", |b| {
+        b.iter(|| {
+            decoder.reset();
+            let mut logits = decoder.step(&prompt).expect("the decoder runs");
+            for token in 110..173 {
+                logits = decoder.step(&[token]).expect("the decoder runs");
+            }
+            logits
+        });
+    });
+    let narrator = Narrator::load(runtime, &bundle, 1).expect("the shipped bundle loads");
+    let evidence = evidence();
+    c.bench_function("narrator/rationale", |b| {
+        b.iter(|| {
+            narrator
+                .narrate(AlertKind::Sepsis, Priority::High, black_box(&evidence), &|| false)
+                .expect("the narrator speaks")
+        });
+    });
+}
+
+fn words(c: &mut Criterion) {
+    let (evidence, lexicon) = (evidence(), Lexicon::built_in());
+    let write = || template::write(AlertKind::Sepsis, Phase::Raised, Priority::High, black_box(&evidence));
+    c.bench_function("template/write", |b| b.iter(write));
+    let text = write();
+    c.bench_function("check/one text", |b| {
+        b.iter(|| check(black_box(&text), AlertKind::Sepsis, &evidence, &lexicon));
+    });
+}
+
+fn all(c: &mut Criterion) {
+    words(c);
+    if let Some(runtime) = std::env::var_os(VARIABLE).and_then(|path| Runtime::load(path).ok()) {
+        encoder(c, &runtime);
+        narrator(c, &runtime);
+    }
+}
+
+criterion_group!(benches, all);
+criterion_main!(benches);
