@@ -2,8 +2,8 @@
 //!
 //! A message begins at an `MSH` at the start of a line and ends before the next one or a batch line
 //! (`FHS`, `BHS`, `BTS`, `FTS`). Bytes that belong to no message still become a record, so that the
-//! decoder can dead-letter them. A record's time is MSH-7, or without it the latest of EVN-2, OBR-7,
-//! OBR-14, OBR-22 and OBX-14.
+//! decoder can dead-letter them. A record's time is the latest of MSH-7, EVN-2, OBR-7, OBR-14, OBR-22
+//! and OBX-14.
 
 use std::{
     collections::BTreeMap,
@@ -154,13 +154,14 @@ impl Splitter {
     fn close(&mut self, end: u64) {
         if let Some(open) = self.open.take() {
             let number = self.entries.len() as i64;
-            let at = open.sent.or(open.latest);
+            // Whatever the sender's clock said, a message cannot be known before what it tells of.
+            let at = open.sent.max(open.latest);
             self.entries.push(Entry { number, start: open.start, length: end - open.start, at });
         }
     }
 }
 
-/// The latest time a segment speaks of, where the message has no time of its own.
+/// The latest time a segment speaks of.
 fn latest(line: &[u8]) -> Option<EventTime> {
     let fields: &[usize] = match line.get(..3) {
         Some(b"EVN") => &[2],
