@@ -3,8 +3,9 @@
 //! The unit is the resource: each entry of a Bundle, however deep, each resource contained in a
 //! DiagnosticReport, or the one resource of the message. A resource of which any part is rejected
 //! counts as rejected, and the events of its good parts stand. Resources that say nothing to the
-//! engine (an appointment, an eye colour, an outpatient visit) are skipped. A number under a code we
-//! do not know is rejected and not skipped: it may be a gap in the code table.
+//! engine (an appointment, an eye colour, an outpatient visit, a laboratory value no rule uses) are
+//! skipped. A number under no LOINC or MDC code at all is rejected and not skipped: it may be a vital
+//! sign that the sender has not mapped.
 //!
 //! Only the few elements the engine uses are read; everything else is ignored. Values stay raw
 //! slices of the message until they are needed, so each rejection names its FHIR path and its byte.

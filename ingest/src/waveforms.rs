@@ -79,6 +79,7 @@ mod tests {
         time::{ArrivalTime, EventTime},
         waveform::{Channel, SampleRate, WaveformBlock, WaveformKind, encode_arrow},
     };
+    use proptest::prelude::*;
 
     use super::*;
     use crate::subject::FUTURE_TOLERANCE;
@@ -134,5 +135,19 @@ mod tests {
         assert_eq!(of(Some("p1"), &empty), (Reason::Missing, "channel[0]".into()));
         assert_eq!(run(None, b"nonsense").rejections[0].reason, Reason::Malformed);
         assert_eq!(run(None, &vec![0; MAX_BYTES + 1]).rejections[0].reason, Reason::TooLarge);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        /// Law: damaged bytes are decoded or rejected, never a panic.
+        #[test]
+        fn damaged_blocks_never_panic(at in 0usize..1_000_000, byte in any::<u8>(), second in 0usize..1_000_000) {
+            let mut bytes = encode_arrow(&message(0), Some(0.5)).unwrap();
+            let n = bytes.len();
+            bytes[at % n] = byte;
+            bytes[second % n] ^= byte;
+            let u = run(Some("p1"), &bytes).units;
+            prop_assert_eq!(u.total, u.decoded + u.rejected);
+        }
     }
 }

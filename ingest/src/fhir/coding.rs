@@ -58,12 +58,22 @@ pub(super) fn free_text<'a>(concept: &Element<'a, '_>) -> Option<Cow<'a, str>> {
     concept.optional(shape.text, "text")?.text().ok()
 }
 
+/// LOINC as a code system.
+const LOINC: &str = "http://loinc.org";
+/// IEEE 11073-10101 (MDC) as a code system: its URI and its OID.
+const MDC: [&str; 2] = ["urn:iso:std:iso:11073:10101", "urn:oid:2.16.840.1.113883.6.24"];
+
 impl Code<'_> {
-    /// The signal or waveform it names, where its system is LOINC or IEEE 11073 (MDC).
+    /// Whether it is a LOINC or MDC code, known or not.
+    pub(super) fn is_standard(&self) -> bool {
+        self.system == LOINC || MDC.contains(&&*self.system)
+    }
+
+    /// The signal or waveform it names, where its system is LOINC or MDC.
     pub(super) fn meaning(&self) -> Option<Coded> {
         match &*self.system {
-            "http://loinc.org" => codes::from_loinc(self.code.trim()).map(Coded::Signal),
-            "urn:iso:std:iso:11073:10101" | "urn:oid:2.16.840.1.113883.6.24" => coded::mdc(self.code.trim()),
+            LOINC => codes::from_loinc(self.code.trim()).map(Coded::Signal),
+            system if MDC.contains(&system) => coded::mdc(self.code.trim()),
             _ => None,
         }
     }
@@ -94,7 +104,7 @@ fn unit(element: &Element<'_, '_>, quantity: &Quantity<'_>) -> Result<Option<Uni
     };
     if let Some(system) = element.optional(quantity.system, "system") {
         let text = system.text()?;
-        if !matches!(&*text, UCUM | "urn:iso:std:iso:11073:10101" | "urn:oid:2.16.840.1.113883.6.24") {
+        if text != UCUM && !MDC.contains(&&*text) {
             return Err(system.reject(Reason::UnknownUnit));
         }
     }

@@ -147,9 +147,12 @@ impl<'a> Said<'a> {
                     self.leads.push(sampled::read(&data, kind, label)?);
                 }
             }
-            // A number we cannot place is a gap in the tables or an error of the sender.
-            (None, true) => return Err(code.reject(Reason::UnknownCode)),
-            (None, false) => {}
+            // A number under no LOINC or MDC code cannot be placed at all; under a code that we do not
+            // use it can, and says nothing to the engine.
+            (None, true) if !codes.iter().any(coding::Code::is_standard) => {
+                return Err(code.reject(Reason::UnknownCode));
+            }
+            (None, _) => {}
         }
         Ok(())
     }

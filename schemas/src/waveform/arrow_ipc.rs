@@ -6,13 +6,17 @@
 //! `bedwatch.kind`, `bedwatch.start_us`, `bedwatch.rate_hz`, and where known `bedwatch.encounter`,
 //! `bedwatch.unit`, `bedwatch.bed`. Field metadata: `unit` (UCUM), `gain`, `offset`.
 
+mod flat;
+
 use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, Float32Array, Int16Array, RecordBatch},
+    array::{ArrayRef, Float32Array, Int16Array, RecordBatch},
     datatypes::{DataType, Field, Schema},
-    ipc::{reader::StreamReader, writer::StreamWriter},
+    ipc::writer::StreamWriter,
 };
+
+use flat::{Column, Table, Values};
 
 use super::{Channel, SampleRate, WaveformBlock, WaveformKind, WaveformMessage};
 use crate::{
@@ -135,53 +139,39 @@ fn kind_of(e: &arrow::error::ArrowError) -> String {
 /// # Errors
 /// When the bytes are no Arrow IPC stream of one batch with the metadata above.
 pub fn decode(bytes: &[u8]) -> Result<WaveformMessage, Error> {
-    let arrow = |e: arrow::error::ArrowError| Error::Arrow(kind_of(&e));
-    let mut reader = StreamReader::try_new(std::io::Cursor::new(bytes), None).map_err(arrow)?;
-    let schema = reader.schema();
-    let batch = reader.next().ok_or(Error::Batches(0))?.map_err(arrow)?;
-    if reader.next().is_some() {
-        return Err(Error::Batches(2));
-    }
-    let meta = schema.metadata();
-    let get = |key: &'static str| meta.get(key).map(String::as_str).ok_or(Error::Missing(key));
+    let table = Table::read(bytes)?;
+    let get = |key: &'static str| table.metadata(key).ok_or(Error::Missing(key));
     let kind = WaveformKind::from_name(get("bedwatch.kind")?).ok_or(Error::Bad("bedwatch.kind"))?;
     let start = get("bedwatch.start_us")?.parse().map_err(|_| Error::Bad("bedwatch.start_us"))?;
     let rate = get("bedwatch.rate_hz")?.parse().map_err(|_| Error::Bad("bedwatch.rate_hz"))?;
     let rate = SampleRate::new(rate).map_err(|_| Error::Bad("bedwatch.rate_hz"))?;
     let patient = PatientId::new(get("bedwatch.patient")?).map_err(|_| Error::Bad("bedwatch.patient"))?;
     let source = SourceId::new(get("bedwatch.source")?).map_err(|_| Error::Bad("bedwatch.source"))?;
-    let encounter = match meta.get("bedwatch.encounter") {
+    let encounter = match table.metadata("bedwatch.encounter") {
         Some(text) => Some(EncounterId::new(text).map_err(|_| Error::Bad("bedwatch.encounter"))?),
         None => None,
     };
-    let location = match (meta.get("bedwatch.unit"), meta.get("bedwatch.bed")) {
+    let location = match (table.metadata("bedwatch.unit"), table.metadata("bedwatch.bed")) {
         (Some(unit), Some(bed)) => Some(Location {
             unit: UnitId::new(unit).map_err(|_| Error::Bad("bedwatch.unit"))?,
             bed: BedId::new(bed).map_err(|_| Error::Bad("bedwatch.bed"))?,
         }),
         _ => None,
     };
-    let total = batch.num_rows().saturating_mul(batch.num_columns());
-    if total == 0 {
-        return Err(Error::Empty);
-    }
-    if total > MAX_SAMPLES {
-        return Err(Error::TooLarge(total));
-    }
-    let channels = (0..batch.num_columns())
-        .map(|i| decode_channel(i, schema.field(i), batch.column(i).as_ref(), kind))
-        .collect::<Result<_, _>>()?;
+    let channels =
+        table.columns.iter().enumerate().map(|(i, column)| decode_channel(i, column, table.rows, kind));
+    let channels = channels.collect::<Result<_, _>>()?;
     let block = WaveformBlock { kind, start: EventTime::from_micros(start), rate, channels };
     Ok(WaveformMessage { patient, encounter, location, source, block })
 }
 
-fn decode_channel(i: usize, field: &Field, column: &dyn Array, kind: WaveformKind) -> Result<Channel, Error> {
-    let number = |key: &str, default: f32| match field.metadata().get(key) {
+fn decode_channel(i: usize, column: &Column, rows: usize, kind: WaveformKind) -> Result<Channel, Error> {
+    let number = |key: &str, default: f32| match column.metadata(key) {
         Some(text) => text.parse::<f32>().ok().filter(|x| x.is_finite()).ok_or(Error::ChannelUnit(i)),
         None => Ok(default),
     };
     let (gain, offset) = (number("gain", 1.0)?, number("offset", 0.0)?);
-    let unit = match field.metadata().get("unit") {
+    let unit = match column.metadata("unit") {
         Some(text) => Unit::parse(text).ok_or(Error::ChannelUnit(i))?,
         None => return Err(Error::ChannelUnit(i)),
     };
@@ -192,15 +182,19 @@ fn decode_channel(i: usize, field: &Field, column: &dyn Array, kind: WaveformKin
         (Unit::KiloPascal, Unit::MmHg) => 7.500_617,
         _ => return Err(Error::ChannelUnit(i)),
     };
-    let physical = |raw: f32| (raw * gain + offset) * scale;
-    let samples = if let Some(raw) = column.as_any().downcast_ref::<Int16Array>() {
-        raw.iter().map(|x| x.map_or(f32::NAN, |x| physical(f32::from(x)))).collect()
-    } else if let Some(raw) = column.as_any().downcast_ref::<Float32Array>() {
-        raw.iter().map(|x| x.filter(|x| x.is_finite()).map_or(f32::NAN, physical)).collect()
-    } else {
-        return Err(Error::ColumnType(i));
-    };
-    let label: String = field.name().chars().filter(|c| !c.is_control()).take(32).collect();
+    // A gain out of all proportion gives no number; that is a missing sample, not an infinite one.
+    let physical =
+        |raw: f32| Some((raw * gain + offset) * scale).filter(|x| x.is_finite()).unwrap_or(f32::NAN);
+    let mut samples = Vec::with_capacity(rows);
+    match &column.values {
+        Values::Int16(raw) => samples
+            .extend(raw.iter().map(|x| x.map_or(f32::NAN, |x| physical(f32::from(i16::from_le_bytes(x)))))),
+        Values::Float32(raw) => samples.extend(
+            raw.iter()
+                .map(|x| x.map(f32::from_le_bytes).filter(|x| x.is_finite()).map_or(f32::NAN, physical)),
+        ),
+    }
+    let label: String = column.name.chars().filter(|c| !c.is_control()).take(32).collect();
     Ok(Channel { label: label.to_ascii_uppercase(), samples })
 }
 
@@ -253,6 +247,55 @@ mod tests {
             whole += usize::from(decode(&bytes[..cut]).is_ok());
         }
         assert!(whole <= 8, "{whole} truncations passed for whole");
+    }
+
+    #[test]
+    fn a_message_with_any_bit_flipped_is_read_or_refused_never_a_panic() {
+        let bytes = encode(&message(), Some(0.1)).unwrap();
+        let mut read = 0;
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(m) = decode(&damaged) {
+                read += 1;
+                assert!(m.block.channels.iter().all(|c| c.samples.iter().all(|x| !x.is_infinite())));
+            }
+        }
+        assert!(read > 0, "a flipped bit of a sample leaves a readable message");
+    }
+
+    #[test]
+    fn the_bytes_may_lie_at_any_address() {
+        let bytes = encode(&message(), None).unwrap();
+        for shift in 0..8 {
+            let moved = [vec![0; shift], bytes.clone()].concat();
+            same(&message(), &decode(&moved[shift..]).unwrap(), 0.0);
+        }
+    }
+
+    #[test]
+    fn other_column_types_and_second_batches_are_refused() {
+        let write = |batches: usize, column: ArrayRef| {
+            let field = Field::new("X", column.data_type().clone(), true);
+            let schema = Arc::new(Schema::new(vec![field]));
+            let batch = RecordBatch::try_new(schema.clone(), vec![column]).unwrap();
+            let mut out = Vec::new();
+            let mut writer = StreamWriter::try_new(&mut out, &schema).unwrap();
+            (0..batches).for_each(|_| writer.write(&batch).unwrap());
+            writer.finish().unwrap();
+            drop(writer);
+            decode(&out).unwrap_err()
+        };
+        let strings: ArrayRef = Arc::new(arrow::array::StringArray::from(vec!["a"]));
+        let words: ArrayRef = Arc::new(arrow::array::UInt16Array::from(vec![1]));
+        let doubles: ArrayRef = Arc::new(arrow::array::Float64Array::from(vec![1.0]));
+        for column in [strings, words, doubles] {
+            assert_eq!(write(1, column), Error::ColumnType(0));
+        }
+        let good: ArrayRef = Arc::new(Int16Array::from(vec![1]));
+        assert_eq!(write(0, good.clone()), Error::Batches(0));
+        assert_eq!(write(2, good.clone()), Error::Batches(2));
+        assert_eq!(write(1, good), Error::Missing("bedwatch.kind"));
     }
 
     #[test]
