@@ -147,6 +147,14 @@ pub const LOINC: &[(&str, Signal)] = &[
     ("29463-7", Signal::Weight),
     ("8302-2", Signal::Height),
     ("2093-3", Signal::Cholesterol),
+    // The same quantities under the codes that basic panels use (meanings from memory: unverified).
+    ("2028-9", Signal::Bicarbonate),
+    ("14749-6", Signal::Glucose),
+    ("41653-7", Signal::Glucose),
+    ("2000-8", Signal::Calcium),
+    ("14631-6", Signal::BilirubinTotal),
+    ("26464-8", Signal::Wbc),
+    ("26515-7", Signal::Platelets),
 ];
 
 /// What a numeric MDC code names (full code, or the bare term where it is unambiguous).

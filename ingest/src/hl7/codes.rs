@@ -212,7 +212,10 @@ fn unit_triple(
 }
 
 fn unit_text(text: &[u8]) -> Option<Unit> {
-    UNITS.find(text).or_else(|| Unit::parse(std::str::from_utf8(text).ok()?))
+    UNITS
+        .find(text)
+        .or_else(|| Unit::parse(std::str::from_utf8(text).ok()?))
+        .or_else(|| SPELLINGS.iter().find(|(name, _)| name.as_bytes() == text).map(|row| row.1))
 }
 
 fn mdc_number(code: &[u8]) -> Option<u32> {
@@ -230,6 +233,7 @@ const SPELLINGS: &[(&str, Unit)] = &[
     ("10*9/l", Unit::ThousandPerUl),
     ("giga.l-1", Unit::ThousandPerUl),
     ("g.l-1", Unit::GramPerL),
+    ("{cells}/uL", Unit::PerUl),
     ("bpm", Unit::PerMinute),
     ("10*9/L", Unit::ThousandPerUl),
     ("K/uL", Unit::ThousandPerUl),
@@ -273,12 +277,14 @@ impl<T: Copy> Table<T> {
         slot
     }
 
+    #[inline]
     fn find(&self, text: &[u8]) -> Option<T> {
         self.slots[self.slot(pack(text)?)].map(|(_, value)| value)
     }
 }
 
 /// The text as a number; `None` when it is empty or longer than 8 bytes.
+#[inline]
 fn pack(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 8 {
         return None;

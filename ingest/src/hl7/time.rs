@@ -26,6 +26,8 @@ pub fn parse(bytes: &[u8], offset_minutes: i32) -> Option<EventTime> {
     let (local, zone) = bytes.split_at(zone_at);
     let offset = if zone.is_empty() { i64::from(offset_minutes) } else { zone_minutes(zone)? };
     let whole_at = local.iter().position(|b| *b == b'.').unwrap_or(local.len());
+    // Interface engines also write milliseconds without the point: `YYYYMMDDHHMMSSmmm`.
+    let (whole_at, point) = if local.len() == 17 && whole_at == 17 { (14, 0) } else { (whole_at, 1) };
     let (whole, fraction) = local.split_at(whole_at);
     let date = Date::parse(whole.get(..whole.len().min(8))?)?;
     let two = |at: usize| if whole.len() > at { digits(whole.get(at..at + 2)?) } else { Some(0) };
@@ -33,7 +35,7 @@ pub fn parse(bytes: &[u8], offset_minutes: i32) -> Option<EventTime> {
         return None;
     }
     let (hour, minute, second) = (two(8)?, two(10)?, two(12)?);
-    let micros = if fraction.is_empty() { 0 } else { fraction_micros(fraction, whole.len())? };
+    let micros = if fraction.is_empty() { 0 } else { fraction_micros(&fraction[point..], whole.len())? };
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
@@ -124,9 +126,8 @@ fn zone_minutes(zone: &[u8]) -> Option<i64> {
     (hours <= 14 && minutes <= 59).then_some(if *sign == b'-' { -east } else { east })
 }
 
-/// `.S+` after full seconds; what is finer than a microsecond is cut off.
-fn fraction_micros(fraction: &[u8], whole_len: usize) -> Option<i64> {
-    let tail = &fraction[1..];
+/// The digits of `.S+` after full seconds; what is finer than a microsecond is cut off.
+fn fraction_micros(tail: &[u8], whole_len: usize) -> Option<i64> {
     if whole_len != 14 || tail.is_empty() || !tail.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -183,6 +184,10 @@ mod tests {
             ("20260304050607.8", Some("2026-03-04T05:06:07.800Z")),
             ("20260304050607.123456", Some("2026-03-04T05:06:07.123456Z")),
             ("20260304050607.1234569", Some("2026-03-04T05:06:07.123456Z")),
+            ("20260304050607123", Some("2026-03-04T05:06:07.123Z")),
+            ("20260304050607123-0500", Some("2026-03-04T10:06:07.123Z")),
+            ("2026030405060712", None),
+            ("202603040506071234", None),
             ("20260304050607-0500", Some("2026-03-04T10:06:07Z")),
             ("20260304050607.5+0530", Some("2026-03-03T23:36:07.500Z")),
             ("20260304+0100", Some("2026-03-03T23:00:00Z")),

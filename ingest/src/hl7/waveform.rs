@@ -158,9 +158,10 @@ fn scale(
     if kind.unit() == Unit::One {
         return Some(1.0);
     }
-    match codes::unit(unit, marks, charset)?.affine_to(kind.unit())? {
-        (factor, 0.0) => Some(factor),
-        _ => None,
+    match (codes::unit(unit, marks, charset)?, kind.unit()) {
+        (Unit::MicroVolt, Unit::MilliVolt) => Some(1e-3),
+        (Unit::MilliVolt, Unit::MicroVolt) => Some(1e3),
+        (from, to) => from.affine_to(to).filter(|(_, offset)| *offset == 0.0).map(|(factor, _)| factor),
     }
 }
 

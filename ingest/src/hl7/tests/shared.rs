@@ -10,7 +10,7 @@ use bedwatch_schemas::event::Body;
 use super::read;
 
 /// Every file below the data folder, sorted; `None` (said on the terminal) where there is none.
-fn files(test: &str) -> Option<Vec<PathBuf>> {
+pub(super) fn files(test: &str) -> Option<Vec<PathBuf>> {
     let root = std::env::var_os("BEDWATCH_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     let mut found = Vec::new();
