@@ -2,19 +2,21 @@
 //! data come. They take data in time order; what is late to them is theirs to judge.
 
 use bedwatch_schemas::{
-    event::Provenance,
-    summary::{EegSummary, GlucoseSummary},
+    event::{Modality, Provenance},
+    summary::{CardiacSummary, EegSummary, GlucoseSummary},
     time::EventTime,
     waveform::{WaveformBlock, WaveformKind},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{eeg::Eeg, glucose::Glucose};
+use crate::{cardiac::Cardiac, eeg::Eeg, glucose::Glucose};
 
 /// The analysers of one patient.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Analysers {
     eeg: Option<Box<Eeg>>,
+    /// In the order of modalities.
+    cardiac: Vec<(Modality, Cardiac)>,
     glucose: Option<Box<Glucose>>,
 }
 
@@ -25,8 +27,19 @@ impl Analysers {
             WaveformKind::Eeg => {
                 self.eeg.get_or_insert_with(|| Box::new(Eeg::new())).push(block, provenance);
             }
+            WaveformKind::Ecg | WaveformKind::Pleth | WaveformKind::Abp => {
+                let modality = block.kind.modality();
+                let i = match self.cardiac.binary_search_by_key(&modality, |c| c.0) {
+                    Ok(i) => i,
+                    Err(i) => {
+                        self.cardiac.insert(i, (modality, Cardiac::new(modality)));
+                        i
+                    }
+                };
+                self.cardiac[i].1.push(block, provenance);
+            }
             // No features are taken from respiration; its freshness counts.
-            _ => {}
+            WaveformKind::Resp => {}
         }
     }
 
@@ -39,6 +52,12 @@ impl Analysers {
     #[must_use]
     pub fn eeg_summary(&self, at: EventTime) -> Option<EegSummary> {
         self.eeg.as_ref()?.summary(at)
+    }
+
+    /// Beats at `at`, in the order of modalities.
+    #[must_use]
+    pub fn cardiac_summaries(&self, at: EventTime) -> Vec<CardiacSummary> {
+        self.cardiac.iter().filter_map(|(_, c)| c.summary(at)).collect()
     }
 
     /// Sensor glucose at `at`.
@@ -54,6 +73,11 @@ impl Analysers {
         }
         if self.glucose.is_none() {
             self.glucose = other.glucose;
+        }
+        for (modality, cardiac) in other.cardiac {
+            if let Err(i) = self.cardiac.binary_search_by_key(&modality, |c| c.0) {
+                self.cardiac.insert(i, (modality, cardiac));
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod grid;
 pub mod infusions;
 pub mod labs;
 pub mod pane;
+pub mod panes;
 pub mod scores;
 pub mod spectrum;
 pub mod state;

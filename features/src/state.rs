@@ -243,7 +243,7 @@ impl PatientState {
             labs: self.labs.summaries(at),
             infusions: self.infusions.summaries(at),
             eeg: self.analysers.eeg_summary(at),
-            cardiac: Vec::new(),
+            cardiac: self.analysers.cardiac_summaries(at),
             glucose: self.analysers.glucose_summary(at),
             scores: Vec::new(),
             freshness: self.feeds.at(at, &self.config),
