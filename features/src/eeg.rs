@@ -54,7 +54,11 @@ const FORGOTTEN_AFTER: Span = Span::minutes(5);
 pub struct Eeg {
     recording: Option<Recording>,
     counts: Counts,
+    /// Rejected channel-windows by reason, in the order of [`Artifact::ALL`].
+    rejected: Rejected,
 }
+
+type Rejected = [u64; Artifact::ALL.len()];
 
 /// An unchanged set of channels at one rate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,6 +112,12 @@ impl Eeg {
         self.counts
     }
 
+    /// Rejected channel-windows by reason since the state was made.
+    #[must_use]
+    pub fn rejected(&self) -> [(Artifact, u64); Artifact::ALL.len()] {
+        std::array::from_fn(|i| (Artifact::ALL[i], self.rejected[i]))
+    }
+
     /// Takes a block of EEG (other kinds are refused and counted).
     pub fn push(&mut self, block: &WaveformBlock, provenance: Provenance) {
         if block.kind != WaveformKind::Eeg || block.is_empty() || !RATE_HZ.contains(&block.rate.hz()) {
@@ -124,7 +134,7 @@ impl Eeg {
             self.recording = Recording::new(block);
         }
         match &mut self.recording {
-            Some(recording) => recording.push(block, provenance, &mut self.counts),
+            Some(recording) => recording.push(block, provenance, &mut self.counts, &mut self.rejected),
             None => self.counts.refused_blocks += 1,
         }
     }
@@ -204,16 +214,22 @@ impl Recording {
             && self.labels.iter().zip(&block.channels).all(|(label, c)| *label == c.label)
     }
 
-    fn push(&mut self, block: &WaveformBlock, provenance: Provenance, counts: &mut Counts) {
+    fn push(
+        &mut self,
+        block: &WaveformBlock,
+        provenance: Provenance,
+        counts: &mut Counts,
+        rejected: &mut Rejected,
+    ) {
         let placement = self.timeline.place(block.start, block.len());
         counts.overlap_samples += placement.skip as u64;
         counts.gap_samples += placement.gap;
         if placement.gap as f64 > LONGEST_FILLED_GAP * self.timeline.rate().hz() {
             self.restart(placement.gap);
         } else {
-            self.take(None, 0..placement.gap as usize, provenance);
+            self.take(None, 0..placement.gap as usize, provenance, rejected);
         }
-        self.take(Some(block), placement.skip..block.len(), provenance);
+        self.take(Some(block), placement.skip..block.len(), provenance, rejected);
     }
 
     /// Begins new windows after a long gap. The channels' backgrounds stay learned.
@@ -235,6 +251,7 @@ impl Recording {
         block: Option<&WaveformBlock>,
         mut range: std::ops::Range<usize>,
         provenance: Provenance,
+        rejected: &mut Rejected,
     ) {
         let window = self.hop * WINDOW_HOPS;
         while !range.is_empty() {
@@ -255,7 +272,7 @@ impl Recording {
             self.filled += count;
             self.position += count as u64;
             if count == to_hop_end {
-                self.close_hop(provenance);
+                self.close_hop(provenance, rejected);
             }
             if self.filled == window {
                 self.groups.iter_mut().for_each(|g| g.window.copy_within(self.hop.., 0));
@@ -265,7 +282,7 @@ impl Recording {
     }
 
     /// Reads the second that has just become complete, and the window it ends.
-    fn close_hop(&mut self, provenance: Provenance) {
+    fn close_hop(&mut self, provenance: Provenance, rejected: &mut Rejected) {
         let filters = Filters::new(self.timeline.rate().hz());
         let hop_range = self.filled - self.hop..self.filled;
         for group in &mut self.groups {
@@ -278,6 +295,7 @@ impl Recording {
             let samples = self.hop * WINDOW_HOPS;
             let analyzer = spectrum::analyzer(self.timeline.rate().hz(), samples);
             let window = self.analyse(&mut analyzer.borrow_mut());
+            window.iter().filter_map(|c| c.artifact).for_each(|a| rejected[a as usize] += 1);
             self.close_window(&window, provenance);
         }
     }
@@ -290,7 +308,7 @@ impl Recording {
             window.extend((0..4).map(|lane| ChannelWindow::new(&group.hops, &spectra, lane, samples)));
         }
         window.truncate(self.picks.len());
-        window
+        window::judge(window)
     }
 
     fn close_window(&mut self, window: &[ChannelWindow], provenance: Provenance) {

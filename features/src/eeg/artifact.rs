@@ -15,16 +15,30 @@ pub enum Artifact {
     Missing,
     /// Less than 1 uV from peak to peak.
     Flat,
-    /// Beyond 500 uV of its mean.
+    /// More than 1,000 uV from peak to peak.
     Amplitude,
     /// A tenth of a second's samples lie exactly on its extremes.
     Clipped,
     /// A single step of 150 uV, or of 50 uV and twenty times the mean step.
     Pop,
-    /// Mains power of more than three times the EEG's.
+    /// Mains power of more than three times the EEG's and nine times the median channel's: a bad
+    /// contact. Mains common to all channels do not reach .5-30 Hz and are only reported.
     Mains,
     /// 30-45 Hz power of more than .3 of the EEG's and an rms of 4 uV.
     Muscle,
+}
+
+impl Artifact {
+    /// Every reason, in the order of the checks.
+    pub const ALL: [Artifact; 7] = [
+        Artifact::Missing,
+        Artifact::Flat,
+        Artifact::Amplitude,
+        Artifact::Clipped,
+        Artifact::Pop,
+        Artifact::Mains,
+        Artifact::Muscle,
+    ];
 }
 
 const MISSING_SHARE: f32 = 0.05;
@@ -37,6 +51,7 @@ const SMALL_POP_UV: f32 = 50.0;
 const POP_OVER_MEAN_STEP: f32 = 20.0;
 const MAINS_RATIO: f32 = 3.0;
 const MAINS_UV2: f32 = 25.0;
+const MAINS_OVER_OTHERS: f32 = 9.0;
 const MUSCLE_RATIO: f32 = 0.3;
 const MUSCLE_UV2: f32 = 16.0;
 
@@ -45,7 +60,7 @@ const MUSCLE_UV2: f32 = 16.0;
 pub(super) struct Check {
     pub missing_share: f32,
     pub range_uv: f32,
-    /// Largest distance from the window's mean.
+    /// Half the distance between its extremes.
     pub excursion_uv: f32,
     /// Samples at the exact extremes, in the worst of the window's seconds.
     pub railed_share: f32,
@@ -53,10 +68,18 @@ pub(super) struct Check {
     pub mean_step_uv: f32,
     pub total_uv2: f32,
     pub mains_uv2: f32,
+    /// Median of the channels' mains power.
+    pub others_mains_uv2: f32,
     pub muscle_uv2: f32,
 }
 
 impl Check {
+    fn has_own_mains(&self) -> bool {
+        self.mains_uv2 > MAINS_UV2
+            && self.mains_uv2 > MAINS_RATIO * self.total_uv2
+            && self.mains_uv2 > MAINS_OVER_OTHERS * self.others_mains_uv2
+    }
+
     pub(super) fn artifact(&self) -> Option<Artifact> {
         let pops = self.largest_step_uv > POP_UV
             || (self.largest_step_uv > SMALL_POP_UV
@@ -67,7 +90,7 @@ impl Check {
             (Artifact::Amplitude, self.excursion_uv > AMPLITUDE_UV),
             (Artifact::Clipped, self.railed_share > CLIPPED_SHARE && self.range_uv > CLIPPED_RANGE_UV),
             (Artifact::Pop, pops),
-            (Artifact::Mains, self.mains_uv2 > MAINS_UV2 && self.mains_uv2 > MAINS_RATIO * self.total_uv2),
+            (Artifact::Mains, self.has_own_mains()),
             (
                 Artifact::Muscle,
                 self.muscle_uv2 > MUSCLE_UV2 && self.muscle_uv2 > MUSCLE_RATIO * self.total_uv2,
@@ -92,6 +115,7 @@ mod tests {
             mean_step_uv: 4.0,
             total_uv2: 400.0,
             mains_uv2: 10.0,
+            others_mains_uv2: 10.0,
             muscle_uv2: 10.0,
         };
         let cases = [
@@ -112,6 +136,7 @@ mod tests {
             (Check { largest_step_uv: 50.1, mean_step_uv: 2.5, ..good }, Some(Artifact::Pop)),
             (Check { mains_uv2: 1_200.0, ..good }, None),
             (Check { mains_uv2: 1_200.1, ..good }, Some(Artifact::Mains)),
+            (Check { mains_uv2: 1_200.1, others_mains_uv2: 133.4, ..good }, None),
             (Check { mains_uv2: 25.0, total_uv2: 1.0, ..good }, None),
             (Check { muscle_uv2: 120.0, ..good }, None),
             (Check { muscle_uv2: 121.0, ..good }, Some(Artifact::Muscle)),

@@ -33,26 +33,27 @@ pub(super) fn mean(hops: &[Hop; WINDOW_HOPS], samples: usize) -> Lanes {
 }
 
 impl ChannelWindow {
-    pub(super) fn new(hops: &[Hop; WINDOW_HOPS], spectra: &Spectra, lane: usize, samples: usize) -> Self {
+    pub(super) fn new(hops: &[Hop; WINDOW_HOPS], spectra: &Spectra, lane: usize, samples: usize) -> (Self, Check) {
         let n = samples as f32;
         let sum = |f: fn(&Hop) -> Lanes| hops.iter().map(|h| f(h)[lane]).sum::<f32>();
         let max = |f: fn(&Hop) -> Lanes| hops.iter().map(|h| f(h)[lane]).fold(f32::NEG_INFINITY, f32::max);
-        let (mean, highest) = (sum(|h| h.sum) / n, max(|h| h.max));
+        let highest = max(|h| h.max);
         let lowest = hops.iter().map(|h| h.min[lane]).fold(f32::INFINITY, f32::min);
         let line_length_uv = sum(|h| h.length) / n;
         let check = Check {
             missing_share: sum(|h| h.missing) / n,
             range_uv: highest - lowest,
-            excursion_uv: (highest - mean).max(mean - lowest),
+            excursion_uv: (highest - lowest) / 2.0,
             railed_share: max(|h| h.railed) * WINDOW_HOPS as f32 / n,
             largest_step_uv: max(|h| h.step),
             mean_step_uv: line_length_uv,
             total_uv2: spectra.total[lane],
             mains_uv2: spectra.mains[lane],
+            others_mains_uv2: 0.0,
             muscle_uv2: spectra.muscle[lane],
         };
-        Self {
-            artifact: check.artifact(),
+        let channel = Self {
+            artifact: None,
             bands_uv2: spectra.bands.map(|band| band[lane]),
             total_uv2: spectra.total[lane],
             sef95_hz: spectra.sef95_hz[lane],
@@ -62,8 +63,19 @@ impl ChannelWindow {
             rhythm_hz: spectra.rhythm_hz[lane],
             rhythm_uv2: spectra.rhythm[lane],
             line_length_uv,
-        }
+        };
+        (channel, check)
     }
+}
+
+/// Marks the artifacts of a window's channels.
+pub(super) fn judge(channels: Vec<(ChannelWindow, Check)>) -> Vec<ChannelWindow> {
+    let others_mains_uv2 = median(channels.iter().map(|c| c.0.mains_uv2).collect()).unwrap_or(0.0);
+    let judged = |(channel, check): (ChannelWindow, Check)| ChannelWindow {
+        artifact: Check { others_mains_uv2, ..check }.artifact(),
+        ..channel
+    };
+    channels.into_iter().map(judged).collect()
 }
 
 /// Medians over the good channels of a window.
