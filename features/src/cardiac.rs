@@ -148,7 +148,8 @@ impl Cardiac {
 impl Lead {
     fn new(modality: Modality, block: &WaveformBlock, provenance: Provenance) -> Self {
         let rate_hz = block.rate.hz();
-        let preferred = |name: &&str| block.channels.iter().position(|c| c.label.trim().eq_ignore_ascii_case(name));
+        let preferred =
+            |name: &&str| block.channels.iter().position(|c| c.label.trim().eq_ignore_ascii_case(name));
         let pick = if modality == Modality::Ecg { LEADS.iter().find_map(preferred) } else { None };
         let wave = if modality == Modality::Ecg { Wave::Qrs } else { Wave::Pulse };
         Self {
@@ -252,11 +253,15 @@ impl Lead {
             self.pending.pop_front();
             let oldest = (self.position - self.raw.len() as u64) as f64;
             if beat.sample - before >= oldest {
-                self.shapes.push_back((beat.sample, self.shape(beat.sample - before - oldest, before + after)));
+                self.shapes
+                    .push_back((beat.sample, self.shape(beat.sample - before - oldest, before + after)));
                 let rise = (beat.sample - oldest) as usize;
-                let samples = |from: usize, to: usize| self.raw.range(from.min(self.raw.len())..to.min(self.raw.len())).copied();
+                let samples = |from: usize, to: usize| {
+                    self.raw.range(from.min(self.raw.len())..to.min(self.raw.len())).copied()
+                };
                 beat.systolic = samples(rise, rise + after as usize).fold(f32::NEG_INFINITY, f32::max);
-                beat.diastolic = samples(rise.saturating_sub(before as usize), rise + 1).fold(f32::INFINITY, f32::min);
+                beat.diastolic =
+                    samples(rise.saturating_sub(before as usize), rise + 1).fold(f32::INFINITY, f32::min);
             }
             self.beats.push_back(beat);
             self.forget_old();
@@ -294,7 +299,10 @@ impl Lead {
         (1..self.beats.len())
             .map(|i| {
                 let (a, b) = (self.beats[i - 1], self.beats[i]);
-                Interval { at_secs: b.sample / rate, ms: b.follows.then(|| (b.sample - a.sample) * 1_000.0 / rate) }
+                Interval {
+                    at_secs: b.sample / rate,
+                    ms: b.follows.then(|| (b.sample - a.sample) * 1_000.0 / rate),
+                }
             })
             .collect()
     }

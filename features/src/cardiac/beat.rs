@@ -201,10 +201,14 @@ impl Detector {
         let end = newest.saturating_sub((now - peak) as usize);
         let begin = end.saturating_sub((LOOK_BACK_SECS * self.rate_hz) as usize);
         let extreme = |sign: f32| {
-            (begin..=end).map(|i| (i, self.timing[i] * sign)).max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((end, 0.0))
+            (begin..=end)
+                .map(|i| (i, self.timing[i] * sign))
+                .max_by(|a, b| a.1.total_cmp(&b.1))
+                .unwrap_or((end, 0.0))
         };
         let (up, down) = (extreme(1.0), extreme(-1.0));
-        let is_up = self.wave == Wave::Pulse || self.deflection[0] + f64::from(up.1) >= self.deflection[1] + f64::from(down.1);
+        let is_up = self.wave == Wave::Pulse
+            || self.deflection[0] + f64::from(up.1) >= self.deflection[1] + f64::from(down.1);
         let (i, sign) = if is_up { (up.0, 1.0) } else { (down.0, -1.0) };
         let y = |i: usize| f64::from(self.timing.get(i).copied().unwrap_or(0.0) * sign);
         let (before, top, after) = (y(i.saturating_sub(1)), y(i), y((i + 1).min(newest)));
@@ -265,7 +269,8 @@ impl Detector {
                 return None;
             }
             if interval < 2.0 {
-                self.mean_interval = Some(self.mean_interval.map_or(interval, |mean| mean + (interval - mean) * 0.125));
+                self.mean_interval =
+                    Some(self.mean_interval.map_or(interval, |mean| mean + (interval - mean) * 0.125));
             }
         }
         self.last = Some(peak);

@@ -90,7 +90,9 @@ mod tests {
         ];
         for (low, corner, hz, least, greatest) in cases {
             let mut section = Section::new(corner, 250.0, low);
-            let out: Vec<f64> = (0..1_000).map(|i| section.step((std::f64::consts::TAU * hz * f64::from(i) / 250.0).sin())).collect();
+            let out: Vec<f64> = (0..1_000)
+                .map(|i| section.step((std::f64::consts::TAU * hz * f64::from(i) / 250.0).sin()))
+                .collect();
             let gain = out[500..].iter().copied().fold(0.0, f64::max);
             assert!((least..=greatest).contains(&gain), "{low} {corner} {hz}: {gain}");
         }

@@ -36,7 +36,8 @@ pub(super) fn plausible_rate(beats_secs: &[f64], from: f64, to: f64) -> Option<f
     let (shortest, longest) = intervals().fold((f64::INFINITY, 0.0), |(lo, hi), i| (i.min(lo), i.max(hi)));
     let rate = 60.0 * (beats_secs.len() - 1) as f64 / (last - first);
     let gap = longest.max(first - from).max(to - last);
-    let passes = RATE_PER_MIN.contains(&rate) && gap <= LONGEST_GAP_SECS && longest <= LARGEST_RATIO * shortest;
+    let passes =
+        RATE_PER_MIN.contains(&rate) && gap <= LONGEST_GAP_SECS && longest <= LARGEST_RATIO * shortest;
     passes.then_some(rate)
 }
 
@@ -94,8 +95,15 @@ impl Line {
     pub(super) fn push(&mut self, x: f32, at: u64) {
         let number = at / self.samples_a_second;
         if self.seconds.back().is_none_or(|s| s.number != number) {
-            let empty =
-                Second { number, min: f32::INFINITY, max: f32::NEG_INFINITY, at_min: 0, at_max: 0, sum: 0.0, count: 0 };
+            let empty = Second {
+                number,
+                min: f32::INFINITY,
+                max: f32::NEG_INFINITY,
+                at_min: 0,
+                at_max: 0,
+                sum: 0.0,
+                count: 0,
+            };
             self.seconds.push_back(empty);
             while self.seconds.front().is_some_and(|s| s.number + (WINDOW_SECS as u64) < number) {
                 self.seconds.pop_front();
@@ -218,8 +226,16 @@ mod tests {
         let cases: Vec<Case> = vec![
             ("wave", Box::new(wave), true),
             ("flat", Box::new(|_| 0.5), false),
-            ("two flat seconds", Box::new(move |i| if (300..500).contains(&i) { 0.5 } else { wave(i) }), true),
-            ("three flat seconds", Box::new(move |i| if (300..600).contains(&i) { 0.5 } else { wave(i) }), false),
+            (
+                "two flat seconds",
+                Box::new(move |i| if (300..500).contains(&i) { 0.5 } else { wave(i) }),
+                true,
+            ),
+            (
+                "three flat seconds",
+                Box::new(move |i| if (300..600).contains(&i) { 0.5 } else { wave(i) }),
+                false,
+            ),
             ("clipped", Box::new(move |i| (wave(i) * 4.0).clamp(-1.0, 1.0)), false),
             ("a tenth missing", Box::new(move |i| if i < 100 { f32::NAN } else { wave(i) }), true),
             ("more missing", Box::new(move |i| if i < 101 { f32::NAN } else { wave(i) }), false),

@@ -38,8 +38,11 @@ pub(super) struct Interval {
 impl Variability {
     pub(super) fn new(intervals: &[Interval]) -> Self {
         let normal = normal(intervals);
-        let kept: Vec<(f64, f64)> =
-            intervals.iter().zip(&normal).filter_map(|(i, ok)| i.ms.filter(|_| *ok).map(|ms| (i.at_secs, ms))).collect();
+        let kept: Vec<(f64, f64)> = intervals
+            .iter()
+            .zip(&normal)
+            .filter_map(|(i, ok)| i.ms.filter(|_| *ok).map(|ms| (i.at_secs, ms)))
+            .collect();
         let covered: f64 = kept.iter().map(|k| k.1).sum();
         if covered < TIME_DOMAIN_MS || (kept.len() as f64) < NORMAL_SHARE * intervals.len() as f64 {
             return Self::default();
@@ -172,8 +175,14 @@ mod tests {
     #[test]
     fn how_much_is_needed() {
         // (normal intervals of 1 s, broken ones, time domain, frequency domain)
-        let cases =
-            [(59, 0, false, false), (60, 0, true, false), (249, 0, true, false), (252, 0, true, true), (80, 20, true, false), (79, 21, false, false)];
+        let cases = [
+            (59, 0, false, false),
+            (60, 0, true, false),
+            (249, 0, true, false),
+            (252, 0, true, true),
+            (80, 20, true, false),
+            (79, 21, false, false),
+        ];
         for (good, broken, time, frequency) in cases {
             let mut intervals = series((0..good).map(|_| 1_000.0));
             intervals.extend((0..broken).map(|i| Interval { at_secs: 1_000.0 + f64::from(i), ms: None }));

@@ -153,7 +153,8 @@ pub(super) fn read(hop: &mut [Lanes], carry: &mut Carry, filters: &Filters) -> H
     let (early, late) = hop.split_at(half);
     // A copy that the loops can keep in registers.
     let mut run = *carry;
-    out.envelope = [read_half(early, &mut run, filters, &mut out), read_half(late, &mut run, filters, &mut out)];
+    out.envelope =
+        [read_half(early, &mut run, filters, &mut out), read_half(late, &mut run, filters, &mut out)];
     *carry = run;
     carry.flush();
     out

@@ -33,7 +33,12 @@ pub(super) fn mean(hops: &[Hop; WINDOW_HOPS], samples: usize) -> Lanes {
 }
 
 impl ChannelWindow {
-    pub(super) fn new(hops: &[Hop; WINDOW_HOPS], spectra: &Spectra, lane: usize, samples: usize) -> (Self, Check) {
+    pub(super) fn new(
+        hops: &[Hop; WINDOW_HOPS],
+        spectra: &Spectra,
+        lane: usize,
+        samples: usize,
+    ) -> (Self, Check) {
         let n = samples as f32;
         let sum = |f: fn(&Hop) -> Lanes| hops.iter().map(|h| f(h)[lane]).sum::<f32>();
         let max = |f: fn(&Hop) -> Lanes| hops.iter().map(|h| f(h)[lane]).fold(f32::NEG_INFINITY, f32::max);
