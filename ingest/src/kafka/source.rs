@@ -18,7 +18,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel},
+        mpsc::{Receiver, sync_channel},
     },
     thread::JoinHandle,
     time::Duration,
@@ -210,19 +210,13 @@ impl Source {
     /// ended.
     #[must_use]
     pub fn recv(&self, at_most: Duration) -> Option<Item> {
-        match self.items.as_ref()?.recv_timeout(at_most) {
-            Ok(item) => Some(item),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.items.as_ref()?.recv_timeout(at_most).ok()
     }
 
     /// The next item if there is one now.
     #[must_use]
     pub fn try_recv(&self) -> Option<Item> {
-        match self.items.as_ref()?.try_recv() {
-            Ok(item) => Some(item),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.items.as_ref()?.try_recv().ok()
     }
 
     /// The partitions read at present, in order: all of them at once when they are assigned

@@ -347,7 +347,8 @@ fn medications() {
     let rate = r#""rateQuantity":{"value":0.1,"code":"ug/kg/min"}"#;
     let start = r#""start":"2026-03-01T10:00:00Z""#;
     let both = r#""start":"2026-03-01T10:00:00Z","end":"2026-03-01T11:00:00Z""#;
-    let said = |got: &Decoded| -> Vec<(Drug, InfusionAction, Option<(f64, Unit)>, i64)> {
+    type Told = (Drug, InfusionAction, Option<(f64, Unit)>, i64);
+    let said = |got: &Decoded| -> Vec<Told> {
         let t0 = EventTime::parse_rfc3339("2026-03-01T10:00:00Z").unwrap();
         let one = |e: &bedwatch_schemas::event::Event| match e.body {
             Body::Medication(m) => {
