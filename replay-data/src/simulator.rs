@@ -19,6 +19,7 @@ mod monitor;
 mod person;
 mod physiology;
 mod rng;
+pub mod samples;
 mod shift;
 mod stay;
 #[cfg(test)]

@@ -58,8 +58,21 @@ pub(crate) fn disturbance(body: &mut Physiology, t: f64) -> Disturbance {
     }
 }
 
+/// How a numeric came about, which decides what an artefact does to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// The value of the moment.
+    Momentary,
+    /// The median of the minute, as systems store the past: short artefacts do not show.
+    MinuteMedian,
+}
+
 /// The numerics of a moment as the monitor shows them; `None` where it shows nothing.
-pub(crate) fn numerics(body: &mut Physiology, t: f64) -> Option<(Vitals, Vec<(Signal, Option<f64>)>)> {
+pub(crate) fn numerics(
+    body: &mut Physiology,
+    t: f64,
+    reading: Reading,
+) -> Option<(Vitals, Vec<(Signal, Option<f64>)>)> {
     let disturbed = disturbance(body, t);
     if disturbed == Disturbance::Silent {
         return None;
@@ -79,7 +92,10 @@ pub(crate) fn numerics(body: &mut Physiology, t: f64) -> Option<(Vitals, Vec<(Si
     }
     values.push((Signal::Etco2, Some(v.etco2.round())));
     for (signal, value) in &mut values {
-        disturb(disturbed, *signal, value, jitter);
+        match reading {
+            Reading::Momentary => disturb(disturbed, *signal, value, jitter),
+            Reading::MinuteMedian => disturb_median(disturbed, *signal, value, jitter),
+        }
     }
     Some((v, values))
 }
@@ -87,7 +103,7 @@ pub(crate) fn numerics(body: &mut Physiology, t: f64) -> Option<(Vitals, Vec<(Si
 fn disturb(disturbance: Disturbance, signal: Signal, value: &mut Option<f64>, jitter: f64) {
     match (disturbance, signal) {
         (Disturbance::Motion, Signal::Spo2) => {
-            *value = if jitter < 0.2 { Some(-100.0) } else { value.map(|v| (v - 14.0 * jitter).round()) };
+            *value = if jitter < 0.3 { Some(-100.0) } else { value.map(|v| (v - 9.0 * jitter).round()) };
         }
         (Disturbance::Motion, Signal::PulseRate) => *value = value.map(|v| (v * (0.6 + jitter)).round()),
         (Disturbance::Flush, Signal::AbpSystolic | Signal::AbpMean | Signal::AbpDiastolic) => {
@@ -104,9 +120,30 @@ fn disturb(disturbance: Disturbance, signal: Signal, value: &mut Option<f64>, ji
     }
 }
 
+/// A minute with motion in it gives a lower saturation, or none when little of it was usable.
+fn disturb_median(disturbance: Disturbance, signal: Signal, value: &mut Option<f64>, jitter: f64) {
+    match (disturbance, signal) {
+        (Disturbance::Motion, Signal::Spo2) => {
+            *value = match jitter {
+                j if j < 0.25 => Some(-100.0),
+                j if j < 0.5 => None,
+                j => value.map(|v| (v - 5.0 * (j - 0.5)).round()),
+            };
+        }
+        (Disturbance::Motion, Signal::PulseRate) if jitter < 0.5 => *value = None,
+        (Disturbance::SensorsOff, _) => disturb(disturbance, signal, value, jitter),
+        _ => {}
+    }
+}
+
 /// A vitals message; `None` while the feed is down.
-pub(crate) fn vitals_message(body: &mut Physiology, t: f64, time: EventTime) -> Option<VitalsMessage> {
-    let (_, values) = numerics(body, t)?;
+pub(crate) fn vitals_message(
+    body: &mut Physiology,
+    t: f64,
+    time: EventTime,
+    reading: Reading,
+) -> Option<VitalsMessage> {
+    let (_, values) = numerics(body, t, reading)?;
     let person = &body.person;
     Some(VitalsMessage {
         schema: VITALS.to_owned(),

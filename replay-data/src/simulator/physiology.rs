@@ -82,7 +82,7 @@ impl Physiology {
             add_episode(&mut shift, episode, t, &self.noise);
         }
         for excursion in self.course.excursions_at(t) {
-            shift.add(excursion.kind.shift(), excursion.level(t), |_| 1.0);
+            shift.add(excursion.kind.shift(), self.restlessness * excursion.level(t), |_| 1.0);
         }
         shift
     }

@@ -21,7 +21,7 @@ use super::{
     fhir,
     hl7::{self, Administrative, Envelope, Report},
     labs::{Draw, Panel, Schedule, printed, round},
-    monitor::{self, Disturbance},
+    monitor::{self, Disturbance, Reading},
     physiology::Physiology,
     rng::{Concern, between, chance, stream},
 };
@@ -302,7 +302,7 @@ impl Stay {
         while self.next_cuff <= until {
             let t = self.next_cuff;
             self.next_cuff += 15 * MINUTE;
-            let Some((v, shown)) = monitor::numerics(&mut self.body, secs(t)) else { continue };
+            let Some((v, shown)) = monitor::numerics(&mut self.body, secs(t), reading(t)) else { continue };
             let failed = self.body.noise.cell(403, t / MINUTE) < 0.02;
             // The cuff reads a little lower than the line at high and higher at low pressures.
             let cuff = |x: f64| (!failed).then(|| (x + (80.0 - x) * 0.06).round());
@@ -382,9 +382,9 @@ impl Stay {
     fn vitals(&mut self, until: i64, out: &mut Vec<Pending>) {
         while self.next_vitals <= until {
             let t = self.next_vitals;
-            self.next_vitals += if t < -MINUTE { MINUTE } else { SECOND };
+            self.next_vitals += if reading(t) == Reading::MinuteMedian { MINUTE } else { SECOND };
             let time = self.at(t);
-            if let Some(message) = monitor::vitals_message(&mut self.body, secs(t), time) {
+            if let Some(message) = monitor::vitals_message(&mut self.body, secs(t), time, reading(t)) {
                 let payload = serde_json::to_vec(&message).expect("numbers and strings are JSON");
                 self.push(out, Sender::Vitals, Stream::Vitals, t, payload);
             }
@@ -467,6 +467,11 @@ const COMMENTS: [&str; 4] = [
     "Repeat suggested if clinically indicated.",
     "Drawn from arterial line.",
 ];
+
+/// The past is stored by the minute, the present shown by the second.
+const fn reading(t: i64) -> Reading {
+    if t < -MINUTE { Reading::MinuteMedian } else { Reading::Momentary }
+}
 
 fn secs(micros: i64) -> f64 {
     micros as f64 / 1e6

@@ -262,7 +262,7 @@ fn the_decoders_reject_nothing() {
         scenarios: ScenarioPlan::Random { rate: 0.1 },
         eeg: false,
         waveforms: false,
-        ..config(17)
+        ..config(4)
     };
     let long = run(long, &[44 * 3_600_000_000]);
     let settings = bedwatch_ingest::Config::default();
