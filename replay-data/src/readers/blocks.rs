@@ -74,6 +74,9 @@ impl Blocks {
             self.groups.push(Group { kind, rate, labels: vec![], buffers: vec![], taken: 0, blocks: 0 });
             self.groups.len() - 1
         });
+        // Some montages name a derivation twice: the second is told apart, not taken for the first.
+        let same = self.groups[group].labels.iter().filter(|l| l.split('#').next() == Some(&label)).count();
+        let label = if same > 0 { format!("{label}#{}", same + 1) } else { label };
         self.groups[group].labels.push(label);
         self.groups[group].buffers.push(Vec::new());
         Slot { group, channel: self.groups[group].buffers.len() - 1 }
@@ -194,6 +197,7 @@ mod tests {
         let items = b.restart(EventTime::from_micros(0));
         assert_eq!(lengths(&items), [(4, 0), (2, 1_000_000)]);
         let Item::Event(Event { body: Body::Waveform(first), .. }) = &items[0] else { panic!() };
+        assert_eq!(first.channels.iter().map(|c| c.label.as_str()).collect::<Vec<_>>(), ["II", "II#2"]);
         assert!(first.channels[1].samples[3].is_nan() && first.channels[1].samples[2] == 2.0);
     }
 }

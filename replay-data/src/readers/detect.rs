@@ -112,7 +112,8 @@ fn by_content(head: &[u8], path: &Path) -> Option<Format> {
     }
     // Damaged: the dead letters must hear of it, so the name is believed.
     let binary = head.iter().filter(|b| **b == 0).count() > 0;
-    let damaged = [Format::Hl7v2, Format::FhirNdjson].into_iter().find(|f| f.fits(path));
+    let damaged = [Format::Hl7v2, Format::Fhir, Format::FhirNdjson].into_iter().find(|f| f.fits(path));
+    let damaged = damaged.filter(|f| *f != Format::Fhir || text.contains("resourceType"));
     damaged.filter(|_| !binary && !head.is_empty())
 }
 
@@ -138,7 +139,7 @@ mod tests {
         let mut edf = vec![b' '; 512];
         edf[0] = b'0';
         edf[252] = b'1';
-        let cases: [(&str, &[u8], Option<Format>); 17] = [
+        let cases: [(&str, &[u8], Option<Format>); 18] = [
             ("a.txt", &edf, Some(Format::Edf)),
             ("a.edf", b"0       short", None),
             ("a.csv", b"HR|Temp|ICULOS\n1|2|3\n", Some(Format::Psv)),
@@ -148,6 +149,7 @@ mod tests {
             ("a.hl7", b"no message at all", Some(Format::Hl7v2)),
             ("a.md", b"no message at all", None),
             ("a.json", b"{\n \"resourceType\": \"Observation\"", Some(Format::Fhir)),
+            ("a.json", b"// x\n{\"resourceType\": 1}", Some(Format::Fhir)),
             ("a.json", b"{\"name\": 1}", None),
             ("a.json", b"{\"resourceType\":\"A\"}\n{\"resourceType\":\"B\"}\n", Some(Format::FhirNdjson)),
             ("a.csv", b"id,time,gl\nx,2015-06-06 16:50:27,153\n", Some(Format::CgmCsv)),

@@ -89,7 +89,7 @@ fn available(header: &Header, size: u64) -> (u64, bool) {
     let whole = data / record;
     match header.records {
         Some(promised) => (whole.min(promised), whole < promised),
-        None => (whole, data % record != 0),
+        None => (whole, !data.is_multiple_of(record)),
     }
 }
 
@@ -239,7 +239,7 @@ impl Samples {
         };
         let at = self.zero + onset;
         let gap = at.since(self.expected);
-        // A rounded onset is no gap: half a sample of the fastest channel, at least a millisecond.
+        // An onset rounded to the millisecond is no gap.
         if gap.0.abs() > 1_000 {
             if gap.0 < 0 {
                 self.fail(record, "it begins before the record before it ends");

@@ -7,8 +7,10 @@ fn stays(text: &str) -> Vec<Result<Stay, Error>> {
     (0..series(&path)).map(|i| read(&path, "g", EventTime::from_micros(0), i)).collect()
 }
 
+type Reading = Result<(String, String, Option<f64>), String>;
+
 /// Patient, time and value of each reading; `None` for no reading; faults as text.
-fn readings(stay: Stay) -> Vec<Result<(String, String, Option<f64>), String>> {
+fn readings(stay: Stay) -> Vec<Reading> {
     stay.map(|item| match item {
         Ok(Item::Event(e)) => Ok((
             e.patient.as_str().to_owned(),
@@ -24,7 +26,7 @@ fn readings(stay: Stay) -> Vec<Result<(String, String, Option<f64>), String>> {
     .collect()
 }
 
-fn ok(id: &str, time: &str, value: Option<f64>) -> Result<(String, String, Option<f64>), String> {
+fn ok(id: &str, time: &str, value: Option<f64>) -> Reading {
     Ok((id.into(), time.into(), value))
 }
 

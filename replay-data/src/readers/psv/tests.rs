@@ -9,7 +9,10 @@ fn stay(text: &str) -> Result<Stay, Error> {
     read(&path, "p000001", Options::default().base)
 }
 
-fn numerics(stay: &mut Stay) -> (Vec<(i64, Signal, f64, bool)>, Vec<String>) {
+/// Hours since the base, signal, value, whether plausible.
+type Value = (i64, Signal, f64, bool);
+
+fn numerics(stay: &mut Stay) -> (Vec<Value>, Vec<String>) {
     let (mut values, mut faults) = (Vec::new(), Vec::new());
     for item in stay {
         match item {
@@ -112,7 +115,7 @@ fn faults_are_named_by_line_and_never_by_content() {
 fn headers_that_are_none() {
     let cases = ["", "HR|Temp\n", "ICULOS\n", "HR|HR|ICULOS\n", "PredictedProbability|PredictedLabel\n"];
     for text in cases {
-        let error = stay(text).err().expect(text);
+        let error = stay(text).expect_err(text);
         assert!(matches!(error.fault, Fault::Header(_)), "{text}");
     }
     assert!(stay("HR|ICULOS").unwrap().next().is_none());

@@ -118,7 +118,7 @@ fn lacking_files_and_formats_are_named() {
 #[test]
 fn a_short_file_gives_what_it_holds_and_says_so() {
     let header = "x 2 25 30\nx.dat 212 1/mV 12 0 0 0 0 II\nx.dat 212 1/mV 12 0 0 0 0 V\n";
-    let dat = vec![0x01; 90];
+    let dat = [0x01; 90];
     for end in 0..=dat.len() {
         let stay = open(&[("x.hea", header.as_bytes()), ("x.dat", &dat[..end])], "x.hea").unwrap();
         let (blocks, faults) = blocks(stay);
