@@ -33,8 +33,9 @@ fn laboratory() -> String {
     let mut text = String::from(
         "MSH|^~\\&|LAB|HOSPITAL|BEDWATCH|ICU|20260301021500+0000||ORU^R01^ORU_R01|MSG00001|P|2.5.1|||AL|NE\r\
          PID|1||P000042^^^HOSPITAL^MR||DOE^JANE||19610101|F|||1 MAIN ST^^SPRINGFIELD^IL^62701\r\
-         PV1|1|I|ICU^2^B03|||||||||||||||||V000042\r\
-         OBR|1|ORD1|FIL1|24323-8^Comprehensive metabolic panel^LN|||20260301020000+0000\r",
+         PV1|1|I|ICU^2^B03||||||||||||||||V000042\r\
+         ORC|RE|ORD0000001^HIS|FIL0000001^LAB||CM\r\
+         OBR|1|ORD0000001^HIS|FIL0000001^LAB|24323-8^Comprehensive metabolic 2000 panel - Serum or Plasma^LN|||20260301020000+0000|||||||||1234^HIPPOCRATES^HAROLD|||||||||F\r",
     );
     for (n, (code, name, value, unit, range)) in results.iter().enumerate() {
         let flag = if *code == "6690-2" { "H" } else { "N" };
@@ -46,7 +47,7 @@ fn laboratory() -> String {
     text
 }
 
-/// Four minutes' worth of monitor numerics in IHE PCD-01 form.
+/// One set of monitor numerics in IHE PCD-01 form.
 fn monitor() -> String {
     let numerics = [
         ("147842^MDC_ECG_HEART_RATE^MDC", "82", "264864^MDC_DIM_BEAT_PER_MIN^MDC"),
@@ -101,6 +102,7 @@ fn benches(c: &mut Criterion) {
         };
         let decoded = hl7::decode(&record, &config);
         assert_eq!((decoded.events.len(), decoded.rejections.len()), (events, 0), "{name}");
+        assert!(decoded.events[0].location.is_some());
         let mut group = c.benchmark_group(format!("hl7 {name} ({} bytes, {events} values)", text.len()));
         group.throughput(Throughput::Bytes(text.len() as u64)).measurement_time(Duration::from_secs(3));
         group.bench_function("bedwatch: bytes to events", |b| {

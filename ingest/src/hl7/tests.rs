@@ -38,7 +38,7 @@ fn read(key: Option<&str>, payload: &[u8]) -> Decoded {
 
 /// The start of an ORU^R01 of one patient, in order 4; lines end in CR.
 const HEAD: &str = "MSH|^~\\&|LAB|H|||20260301021500||ORU^R01|1|P|2.5\r\
-    PID|1||p1^^^H^MR\rPV1|1|I|ICU^2^23|||||||||||||||||v1\rOBR|1|||panel|||20260301020000\r";
+    PID|1||p1^^^H^MR\rPV1|1|I|ICU^2^23||||||||||||||||v1\rOBR|1|||panel|||20260301020000\r";
 
 /// A message of one OBX segment (the fifth of the message), given from OBX-2 on.
 fn oru(obx: &str) -> Vec<u8> {

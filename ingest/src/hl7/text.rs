@@ -113,7 +113,7 @@ fn replace(sequence: &[u8], marks: &Delimiters, out: &mut Vec<u8>) -> bool {
 }
 
 fn replace_hex(hex: &[u8], out: &mut Vec<u8>) -> bool {
-    if hex.is_empty() || hex.len() % 2 != 0 || !hex.iter().all(u8::is_ascii_hexdigit) {
+    if hex.is_empty() || !hex.len().is_multiple_of(2) || !hex.iter().all(u8::is_ascii_hexdigit) {
         return false;
     }
     let digit = |b: u8| char::from(b).to_digit(16).map_or(0, |d| d as u8);
