@@ -13,7 +13,8 @@ pub const PARTITION_BYTES: usize = 5 * 1024 * 1024;
 /// Record batches a partition holds before its oldest vanish.
 pub const PARTITION_BATCHES: usize = 100_000;
 
-/// An in-process broker; it ends when dropped.
+/// An in-process broker; it ends when dropped. Drop clients first: one that finds its broker gone
+/// waits out its session timeout when it closes.
 pub struct Broker {
     cluster: MockCluster<'static, DefaultProducerContext>,
     bootstrap: String,
