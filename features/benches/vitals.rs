@@ -93,7 +93,7 @@ fn recompute(c: &Columns, signals: &[Signal]) -> u64 {
                     values.pop_front();
                 }
                 let Some(&(first_at, first)) = values.front() else { continue };
-                let mut w = Pane::of(from, first_at, first);
+                let mut w = Pane::of(first_at, first);
                 for &(at, value) in values.iter().skip(1) {
                     w.push(at, value);
                 }

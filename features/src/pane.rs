@@ -2,9 +2,9 @@
 //! made of whole panes is merged without looking at a value again (Li et al. 2005, "No pane, no
 //! gain").
 //!
-//! Numerics: sums are taken of `x - shift` and `t - origin`, where `shift` is a value of the pane
-//! itself and `origin` its start. Merging moves both sums to the receiver's shift and origin. The
-//! shift always lies within the range of the merged values, and range² / variance <= 2n, so the
+//! Numerics: sums are taken of `x - shift` and `t - origin`, where both zeros are those of a value
+//! of the pane itself. Merging moves the sums to the receiver's zeros. A zero always lies within
+//! the range of the merged values, and range² / variance <= 2n, so the
 //! one-pass variance `sum_sq - sum² / n` loses at most about `2n` units in the last place: 1e-10
 //! relative for a day at 1 Hz. Equal values give a deviation and a slope of exactly zero.
 
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// The sufficient statistics of a stretch of one series. Times are in seconds after `origin`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Pane {
-    /// Zero of the time sums.
+    /// Zero of the time sums: the time of the first value.
     pub origin: EventTime,
     /// Zero of the value sums: the first value.
     pub shift: f64,
@@ -46,9 +46,9 @@ pub struct Pane {
 impl Pane {
     /// A pane of one value.
     #[must_use]
-    pub fn of(origin: EventTime, at: EventTime, value: f64) -> Self {
+    pub fn of(at: EventTime, value: f64) -> Self {
         let mut pane = Self {
-            origin,
+            origin: at,
             shift: value,
             count: 0,
             sum: 0.0,
@@ -101,20 +101,6 @@ impl Pane {
         if other.last_at >= self.last_at {
             self.last = other.last;
             self.last_at = other.last_at;
-        }
-    }
-
-    /// The same statistics with another zero of time.
-    #[must_use]
-    pub fn at_origin(&self, origin: EventTime) -> Self {
-        let n = f64::from(self.count);
-        let d = self.origin.since(origin).as_secs_f64();
-        Self {
-            origin,
-            sum_t: self.sum_t + n * d,
-            sum_tt: self.sum_tt + 2.0 * d * self.sum_t + n * d * d,
-            sum_tx: self.sum_tx + d * self.sum,
-            ..*self
         }
     }
 
@@ -209,11 +195,11 @@ pub(crate) mod tests {
                 at = at + bedwatch_schemas::time::Span(step);
                 values.push((at, base + x));
                 match panes.last_mut() {
-                    Some(p) if p.origin == at.floor(width) => p.push(at, base + x),
-                    _ => panes.push(Pane::of(at.floor(width), at, base + x)),
+                    Some(p) if p.origin.floor(width) == at.floor(width) => p.push(at, base + x),
+                    _ => panes.push(Pane::of(at, base + x)),
                 }
             }
-            let mut all = panes[0].at_origin(at);
+            let mut all = panes[0];
             for p in &panes[1..] {
                 all.merge(p);
             }
@@ -226,12 +212,12 @@ pub(crate) mod tests {
     #[test]
     fn equal_values_deviate_by_exactly_nothing() {
         let t = |s: i64| EventTime::from_millis(1_700_000_000_000 + s * 1_000);
-        let mut a = Pane::of(t(0), t(1), 36.6);
-        let mut b = Pane::of(t(60), t(61), 36.6);
+        let mut a = Pane::of(t(1), 36.6);
+        let mut b = Pane::of(t(61), 36.6);
         a.push(t(2), 36.6);
         b.push(t(65), 36.6);
         a.merge(&b);
         assert_eq!((a.mean(), a.sd(), a.slope_per_hour()), (36.6, 0.0, Some(0.0)));
-        assert_eq!(Pane::of(t(0), t(1), 5.0).slope_per_hour(), None);
+        assert_eq!(Pane::of(t(1), 5.0).slope_per_hour(), None);
     }
 }

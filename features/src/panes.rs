@@ -113,7 +113,7 @@ pub struct Sliding {
 }
 
 fn empty(origin: EventTime) -> Pane {
-    Pane { count: 0, ..Pane::of(origin, origin, 0.0) }
+    Pane { count: 0, ..Pane::of(origin, 0.0) }
 }
 
 /// Merges where both have values.
@@ -179,7 +179,7 @@ impl Sliding {
             self.silent = 0;
             let pane = &mut self.open[i];
             if pane.count == 0 {
-                *pane = Pane::of(start, at, value);
+                *pane = Pane::of(at, value);
             } else {
                 pane.push(at, value);
             }

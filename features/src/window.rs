@@ -46,6 +46,8 @@ struct Entry {
 /// A pane with the source of its last value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Closed {
+    /// It holds `(start, start + width]`.
+    start: EventTime,
     pane: Pane,
     provenance: Provenance,
 }
@@ -151,24 +153,24 @@ impl Series {
             }
         }
         let oldest = line - WindowLength::H1.span() - Span::minutes(2);
-        while self.minutes.front().is_some_and(|c| c.pane.origin < oldest) {
+        while self.minutes.front().is_some_and(|c| c.start < oldest) {
             self.minutes.pop_front();
         }
         let oldest = line - WindowLength::H24.span() - TEN_MINUTES;
-        while self.tens.front().is_some_and(|c| c.pane.origin < oldest) {
+        while self.tens.front().is_some_and(|c| c.start < oldest) {
             self.tens.pop_front();
         }
     }
 
     fn fold_value(&mut self, at: EventTime, value: f64, provenance: Provenance) {
         for (panes, width) in [(&mut self.minutes, MINUTE), (&mut self.tens, TEN_MINUTES)] {
-            let origin = pane_start(at, width);
+            let start = pane_start(at, width);
             match panes.back_mut() {
-                Some(c) if c.pane.origin == origin => {
+                Some(c) if c.start == start => {
                     c.pane.push(at, value);
                     c.provenance = provenance;
                 }
-                _ => panes.push_back(Closed { pane: Pane::of(origin, at, value), provenance }),
+                _ => panes.push_back(Closed { start, pane: Pane::of(at, value), provenance }),
             }
         }
         if self.folded_times.len() > INTERVALS {
@@ -208,36 +210,51 @@ impl Series {
     /// The statistics of `(at - length, at]`; `None` when it is empty.
     #[must_use]
     pub fn window(&self, length: WindowLength, at: EventTime) -> Option<WindowStats> {
-        let pane = self.merged(length, at)?;
-        Some(pane.stats(length, self.expected(length, at)))
+        self.windows(at).into_iter().find(|w| w.length == length)
     }
 
-    fn merged(&self, length: WindowLength, at: EventTime) -> Option<Pane> {
-        let from = at - length.span();
-        let mut all: Option<Pane> = None;
-        let (panes, width) = match length {
-            WindowLength::M1 | WindowLength::M5 | WindowLength::H1 => (&self.minutes, MINUTE),
-            WindowLength::H8 | WindowLength::H24 => (&self.tens, TEN_MINUTES),
-        };
-        if from < self.folded {
-            let start = panes.partition_point(|c| c.pane.origin < from);
-            for c in panes.range(start..) {
-                if (c.pane.origin + width).min(self.folded) > at {
-                    break;
-                }
-                match &mut all {
-                    Some(all) => all.merge(&c.pane),
-                    None => all = Some(c.pane.at_origin(at)),
-                }
+    /// The statistics of every window that holds a value, shortest first.
+    ///
+    /// Each window holds the shorter ones, so one walk back in time serves all: a window's
+    /// statistics are those gathered when the walk passes its old edge.
+    #[must_use]
+    pub fn windows(&self, at: EventTime) -> Vec<WindowStats> {
+        let mut gathered: Option<Pane> = None;
+        let mut found = [None; WindowLength::ALL.len()];
+        let mut passed = 0;
+        for s in self.raw_in(at - WindowLength::H24.span(), at).rev() {
+            while s.at <= at - WindowLength::ALL[passed].span() {
+                found[passed] = gathered;
+                passed += 1;
             }
-        }
-        for s in self.raw_in(from, at) {
-            match &mut all {
+            match &mut gathered {
                 Some(all) => all.push(s.at, s.value),
-                None => all = Some(Pane::of(at, s.at, s.value)),
+                None => gathered = Some(Pane::of(s.at, s.value)),
             }
         }
-        all
+        for (lengths, panes, width) in [(0..3, &self.minutes, MINUTE), (3..5, &self.tens, TEN_MINUTES)] {
+            let mut all = gathered;
+            let mut older = panes.iter().rev().peekable();
+            for i in lengths.filter(|i| *i >= passed) {
+                let from = at - WindowLength::ALL[i].span();
+                while let Some(c) = older.next_if(|c| from < self.folded && c.start >= from) {
+                    // A pane that ends after `at` holds what a frame of `at` must not know.
+                    if (c.start + width).min(self.folded) > at {
+                        continue;
+                    }
+                    match &mut all {
+                        Some(all) => all.merge(&c.pane),
+                        None => all = Some(c.pane),
+                    }
+                }
+                found[i] = all;
+            }
+        }
+        let interval = self.interval(at);
+        let stats = |(pane, length): (Option<Pane>, WindowLength)| {
+            Some(pane?.stats(length, interval.map(|i| expected(length, i))))
+        };
+        found.into_iter().zip(WindowLength::ALL).filter_map(stats).collect()
     }
 
     /// The median of the last intervals up to `at`; `None` with fewer than three values.
@@ -263,18 +280,11 @@ impl Series {
         Some(gaps[gaps.len() / 2])
     }
 
-    /// Values a full window would hold at the observed rate.
-    fn expected(&self, length: WindowLength, at: EventTime) -> Option<u32> {
-        let interval = self.interval(at)?.0.max(1);
-        let n = (length.span().0 + interval / 2) / interval;
-        Some(u32::try_from(n.max(1)).unwrap_or(u32::MAX))
-    }
-
     /// The summary at `at`; `None` when nothing usable came before.
     #[must_use]
     pub fn summary(&self, at: EventTime) -> Option<VitalSummary> {
         let last = self.last_in(EventTime::from_micros(i64::MIN), at)?;
-        let windows = WindowLength::ALL.iter().filter_map(|&w| self.window(w, at)).collect();
+        let windows = self.windows(at);
         let (signal, provenance) = (self.signal, last.provenance);
         Some(VitalSummary { signal, last: last.value, at: last.at, provenance, windows })
     }
@@ -292,21 +302,21 @@ impl Series {
             }
         };
         let mut open: Option<Closed> = None;
-        for c in self.tens.iter().filter(|c| c.pane.origin >= from && c.pane.last_at <= at) {
+        for c in self.tens.iter().filter(|c| c.start >= from && c.pane.last_at <= at) {
             if let Some(whole) = open.replace(*c) {
                 consider(&whole);
             }
         }
         // The last pane may be folded in part: what is not yet folded belongs to it or follows it.
         for s in self.raw_in(from, at) {
-            let origin = pane_start(s.at, TEN_MINUTES);
+            let start = pane_start(s.at, TEN_MINUTES);
             match &mut open {
-                Some(c) if c.pane.origin == origin => {
+                Some(c) if c.start == start => {
                     c.pane.push(s.at, s.value);
                     c.provenance = s.provenance;
                 }
                 _ => {
-                    let next = Closed { pane: Pane::of(origin, s.at, s.value), provenance: s.provenance };
+                    let next = Closed { start, pane: Pane::of(s.at, s.value), provenance: s.provenance };
                     if let Some(whole) = open.replace(next) {
                         consider(&whole);
                     }
@@ -347,7 +357,10 @@ impl Series {
             let Some(value) = word.usable() else { continue };
             let provenance = word.provenance;
             for (panes, width) in [(&mut self.minutes, MINUTE), (&mut self.tens, TEN_MINUTES)] {
-                put_pane(panes, Closed { pane: Pane::of(pane_start(at, width), at, value), provenance });
+                put_pane(
+                    panes,
+                    Closed { start: pane_start(at, width), pane: Pane::of(at, value), provenance },
+                );
             }
         }
         self.folded = line;
@@ -355,9 +368,16 @@ impl Series {
     }
 }
 
+/// Values a full window would hold at the observed interval.
+fn expected(length: WindowLength, interval: Span) -> u32 {
+    let interval = interval.0.max(1);
+    let n = (length.span().0 + interval / 2) / interval;
+    u32::try_from(n.max(1)).unwrap_or(u32::MAX)
+}
+
 /// Merges a pane into its place.
 fn put_pane(panes: &mut VecDeque<Closed>, c: Closed) {
-    match panes.binary_search_by_key(&c.pane.origin, |c| c.pane.origin) {
+    match panes.binary_search_by_key(&c.start, |c| c.start) {
         Ok(i) => {
             if c.pane.last_at >= panes[i].pane.last_at {
                 panes[i].provenance = c.provenance;

@@ -85,7 +85,8 @@ pub fn score(i: &Inputs, edges: SofaEdges) -> Option<Score> {
     ];
     let mut score = summed(ScoreKind::Sofa, components)?;
     // A capped or unknown part makes the sum a lower bound, as a missing one does.
-    score.complete &= !(low_ratio && i.supported.is_none()) && !rate_unknown;
+    let capped = low_ratio && i.supported.is_none();
+    score.complete &= !(capped || rate_unknown);
     Some(score)
 }
 
