@@ -309,9 +309,12 @@ fn fast_log2(x: f32) -> f32 {
     exponent as f32 + poly * m
 }
 
+/// An analyser with the rate's bits and the window length it was made for.
+type Kept = (u64, usize, Rc<RefCell<Analyzer>>);
+
 thread_local! {
     /// Plans are costly to make and hold no patient state, so that each thread keeps its own few.
-    static ANALYZERS: RefCell<Vec<(u64, usize, Rc<RefCell<Analyzer>>)>> = const { RefCell::new(Vec::new()) };
+    static ANALYZERS: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Rates a thread keeps plans for; a ward has two or three.

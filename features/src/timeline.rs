@@ -57,11 +57,6 @@ impl Timeline {
         placement
     }
 
-    /// The number of the next sample.
-    pub(crate) fn next(&self) -> u64 {
-        self.next
-    }
-
     pub(crate) fn rate(&self) -> SampleRate {
         self.rate
     }
@@ -98,7 +93,7 @@ mod tests {
             assert_eq!(line.place(EventTime::from_micros(0), 256), Placement { gap: 0, skip: 0 });
             let got = line.place(EventTime::from_micros(start), 256);
             assert_eq!(got, Placement { gap, skip }, "start {start}");
-            assert_eq!(line.next(), 256 + gap + 256 - skip as u64);
+            assert_eq!(line.next, 256 + gap + 256 - skip as u64);
         }
     }
 
@@ -111,7 +106,7 @@ mod tests {
             let start = EventTime::from_micros(0) + rate.span_of(i * 625);
             assert_eq!(line.place(start, 625), Placement { gap: 0, skip: 0 });
         }
-        let end = line.time_of(line.next() as f64).since(EventTime::from_micros(0));
+        let end = line.time_of(line.next as f64).since(EventTime::from_micros(0));
         assert_eq!(end, rate.span_of(blocks * 625));
         assert!(end > Span::hours(29 * 24));
     }

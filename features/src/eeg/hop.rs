@@ -164,11 +164,9 @@ pub(super) fn read(hop: &mut [Lanes], carry: &mut Carry, filters: &Filters) -> H
 fn fill(hop: &mut [Lanes], carry: &mut Carry, out: &mut Hop) {
     let first_of = |lane: usize| hop.iter().map(|x| x[lane]).find(|x| x.is_finite());
     let firsts: [Option<f32>; 4] = std::array::from_fn(|lane| carry.last[lane].or_else(|| first_of(lane)));
-    for lane in 0..4 {
-        if carry.last[lane].is_none()
-            && let Some(first) = firsts[lane]
-        {
-            carry.offset[lane] = first;
+    for (lane, first) in firsts.iter().enumerate() {
+        if let (None, Some(first)) = (carry.last[lane], first) {
+            carry.offset[lane] = *first;
         }
     }
     let mut last = firsts.map(|first| first.unwrap_or(0.0));
@@ -202,14 +200,14 @@ fn read_half(samples: &[Lanes], carry: &mut Carry, filters: &Filters, out: &mut 
         for (notch, state) in filters.notches.iter().zip(&mut carry.notches) {
             clean = notch.step(clean, state);
         }
-        for lane in 0..4 {
-            let change = clean[lane] - carry.clean[lane];
+        for (lane, &clean) in clean.iter().enumerate() {
+            let change = clean - carry.clean[lane];
             let step = change.abs();
             out.length[lane] += step;
             out.step[lane] = if step > out.step[lane] { step } else { out.step[lane] };
-            out.min[lane] = if clean[lane] < out.min[lane] { clean[lane] } else { out.min[lane] };
-            out.max[lane] = if clean[lane] > out.max[lane] { clean[lane] } else { out.max[lane] };
-            carry.clean[lane] = clean[lane];
+            out.min[lane] = if clean < out.min[lane] { clean } else { out.min[lane] };
+            out.max[lane] = if clean > out.max[lane] { clean } else { out.max[lane] };
+            carry.clean[lane] = clean;
             carry.blocked[lane] = change + filters.dc * carry.blocked[lane];
             let within = carry.blocked[lane].abs() <= SUPPRESSED_UV;
             let run = if within { carry.run[lane] + 1.0 } else { 0.0 };

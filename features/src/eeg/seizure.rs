@@ -10,6 +10,13 @@
 //! The background is learned only from windows that are not seizure-like, and starts from a
 //! population value, so that a recording that begins in a seizure is not taken for normal. Periodic
 //! discharges of high amplitude may score as well: this is a detector of rhythm, not a reader of EEG.
+//!
+//! On 16 real segments of 50 s (IIIC, Jing et al. 2023) the mean score of the labelled ten seconds was
+//! 1.00 and .61 in the two seizures, and 0 to .21 in the fourteen others (periodic discharges,
+//! rhythmic delta, other); one generalised rhythmic delta held a seizure-like stretch of 8 s. That is
+//! too little to fix an operating point, and says nothing of false alarms an hour. Low-amplitude
+//! seizures, and those slower than 2.5 Hz, are missed by construction.
+//!
 //! Burden is the share of seizure-like 10 s epochs in five minutes (clinical.md).
 
 use std::collections::VecDeque;

@@ -148,7 +148,8 @@ fn compression_needs_a_sudden_drop_and_a_sudden_recovery() {
     let quiet = [110., 112., 111., 110., 109.];
     let with = |rest: &[f64]| every_five(&[&quiet[..], rest].concat());
     // (name, readings, suspected)
-    let cases: Vec<(&str, Vec<(f64, f64)>, bool)> = vec![
+    type Case = (&'static str, Vec<(f64, f64)>, bool);
+    let cases: Vec<Case> = vec![
         ("drop and jump back", with(&[85., 60., 58., 59., 85., 105.]), true),
         ("still low: may be real", with(&[85., 60., 58., 59.]), false),
         ("slow recovery", with(&[85., 60., 62., 66., 70., 75., 80., 84., 88., 92., 96., 100., 105.]), false),
@@ -224,7 +225,7 @@ fn real_series_agree_with_a_plain_computation() {
             let n = day.len() as f64;
             let mean = day.values().sum::<f64>() / n;
             let sd = (day.values().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0)).sqrt();
-            let within = day.values().filter(|&&v| v >= 70.0 && v <= 180.0).count() as f64;
+            let within = day.values().filter(|&&v| (70.0..=180.0).contains(&v)).count() as f64;
             assert!((got.time_in_range_percent - within / n * 100.0).abs() < 1e-9);
             assert!((got.cv_percent.expect("many readings") - sd / mean * 100.0).abs() < 1e-9);
             let total = got.time_below_percent + got.time_in_range_percent + got.time_above_percent;

@@ -55,7 +55,7 @@ fn iiic_segments() {
         .collect();
     files.sort();
     println!(
-        "segment          good  power  rel d/t/a/b          dom   SEF  BSR  aEEG     score 20-30 s  longest s  rejected"
+        "segment          good  power  rel d/t/a/b          dom   SEF  score 20-30 s, longest stretch s, artifact share, rejected"
     );
     for path in files {
         let (labels, rate, samples) = edf(&std::fs::read(&path).unwrap());

@@ -26,8 +26,9 @@ fn watch(happening: Happening) -> (Option<f64>, f64) {
     let mut samples = background(110, RATE, 19, 11);
     for (c, x) in samples.iter_mut().enumerate() {
         let mut noise = Noise(500 + c as u64);
-        for i in (60.0 * RATE) as usize..(100.0 * RATE) as usize {
-            x[i] += happening(c, i as f64 / RATE - 60.0, &mut noise) as f32;
+        let during = &mut x[(60.0 * RATE) as usize..(100.0 * RATE) as usize];
+        for (i, v) in during.iter_mut().enumerate() {
+            *v += happening(c, i as f64 / RATE, &mut noise) as f32;
         }
     }
     let (mut eeg, mut alarm, mut highest) = (Eeg::new(), None, 0.0_f64);
@@ -46,8 +47,6 @@ fn watch(happening: Happening) -> (Option<f64>, f64) {
 
 #[test]
 fn alarms_on_seizures_and_on_nothing_else() {
-    let tau = std::f64::consts::TAU;
-    let _ = tau;
     // (name, what is added, whether it must alarm within 15 s)
     let cases: [(&str, Happening, bool); 13] = [
         ("background", |_, _, _| 0.0, false),
@@ -92,8 +91,9 @@ fn alarms_on_seizures_and_on_nothing_else() {
 fn burden_and_duration_count_the_seizure() {
     let mut samples = background(400, RATE, 19, 12);
     for x in &mut samples {
-        for i in (100.0 * RATE) as usize..(160.0 * RATE) as usize {
-            x[i] += discharge(i as f64 / RATE - 100.0, 90.0) as f32;
+        let during = &mut x[(100.0 * RATE) as usize..(160.0 * RATE) as usize];
+        for (i, v) in during.iter_mut().enumerate() {
+            *v += discharge(i as f64 / RATE, 90.0) as f32;
         }
     }
     let mut eeg = Eeg::new();
