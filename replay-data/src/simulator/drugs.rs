@@ -42,7 +42,7 @@ pub(crate) struct Drugs {
 }
 
 impl Drugs {
-    pub(crate) fn new(next: i64, _body: &Physiology) -> Self {
+    pub(crate) fn new(next: i64) -> Self {
         Self { next, norepinephrine: 0.0, insulin: 0.0, propofol: 0.0, antibiotics_due: None, doses: 0 }
     }
 
@@ -82,7 +82,7 @@ impl Drugs {
         }
         if self.antibiotics_due.is_none_or(|due| due <= t) {
             orders.push(Order::Dose(Given::Ceftriaxone, 2.0));
-            if self.doses % 2 == 0 {
+            if self.doses.is_multiple_of(2) {
                 orders.push(Order::Dose(Given::Vancomycin, 1.0));
             }
             self.doses += 1;

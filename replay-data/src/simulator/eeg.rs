@@ -121,7 +121,7 @@ impl Eeg {
             let x = t + i as f64 / RATE_HZ as f64;
             let blink = self.blink(x, look.awake);
             self.step_envelope(x, look.suppressing);
-            let hemispheres = [self.hemisphere(0, look), self.hemisphere(1, look)];
+            let hemispheres = [self.hemisphere(0), self.hemisphere(1)];
             let hum = 1.2 * (mains * x).sin() as f32;
             let discharge = seizure.as_ref().map(|d| (d.wave(x), d.since(x)));
             for (channel, (e, electrode)) in channels.iter_mut().zip(ELECTRODES.iter().enumerate()) {
@@ -153,7 +153,7 @@ impl Eeg {
     }
 
     /// Shared background and alpha rhythm of one hemisphere at the next sample.
-    fn hemisphere(&mut self, side: usize, look: Look) -> (f32, f32) {
+    fn hemisphere(&mut self, side: usize) -> (f32, f32) {
         let shared = self.shared[side].next(white(&mut self.rng));
         // A resonator at 10 Hz: poles at radius 0.99, so that alpha waxes and wanes.
         const W: f32 = std::f32::consts::TAU * 10.0 / RATE_HZ as f32;
@@ -161,7 +161,6 @@ impl Eeg {
         let (a, b) = self.alpha[side];
         let next = 2.0 * R * W.cos() * a - R * R * b + 0.5 * white(&mut self.rng);
         self.alpha[side] = (next, a);
-        let _ = look;
         (shared, next)
     }
 

@@ -12,6 +12,7 @@ use bedwatch_schemas::{
 
 use super::{
     course::Scenario,
+    hl7::Metric,
     labs::round,
     physiology::{Physiology, Vitals},
 };
@@ -68,11 +69,7 @@ pub(crate) enum Reading {
 }
 
 /// The numerics of a moment as the monitor shows them; `None` where it shows nothing.
-pub(crate) fn numerics(
-    body: &mut Physiology,
-    t: f64,
-    reading: Reading,
-) -> Option<(Vitals, Vec<(Signal, Option<f64>)>)> {
+pub(crate) fn numerics(body: &mut Physiology, t: f64, reading: Reading) -> Option<(Vitals, Vec<Metric>)> {
     let disturbed = disturbance(body, t);
     if disturbed == Disturbance::Silent {
         return None;

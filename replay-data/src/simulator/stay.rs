@@ -3,9 +3,11 @@
 //! Each sender advances by itself up to a time; a record is known by its sender and number, so the
 //! order of records of the same moment does not depend on how the simulation is cut.
 
+mod opening;
+
 use bedwatch_schemas::{
     event::Stream,
-    ids::{BedId, Location, PatientId, UnitId},
+    ids::PatientId,
     signal::Signal,
     time::{EventTime, Span},
     waveform::{SampleRate, WaveformBlock, WaveformKind, WaveformMessage, encode_arrow},
@@ -15,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     beats::{self, Beats},
-    course::{Episode, Opening, Scenario},
+    course::{Opening, Scenario},
     drugs::Drugs,
     eeg::{self, Eeg},
     fhir,
@@ -25,6 +27,9 @@ use super::{
     physiology::Physiology,
     rng::{Concern, between, chance, stream},
 };
+
+pub(crate) use opening::demo_opening;
+use opening::{forced_draws, moves};
 
 const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -115,7 +120,7 @@ impl Stay {
         let next_cuff = align(phase(8 * SECOND, 45 * SECOND), 15 * MINUTE);
         let schedules = Panel::ALL.iter().map(|&p| Schedule::new(key, p, from, &body)).collect();
         let forced = if first { forced_draws(scenario) } else { Vec::new() };
-        let drugs = Drugs::new(align(20 * SECOND, 5 * MINUTE), &body);
+        let drugs = Drugs::new(align(20 * SECOND, 5 * MINUTE));
         Self {
             live,
             plan,
@@ -480,67 +485,4 @@ fn secs(micros: i64) -> f64 {
 /// Whole milliseconds, since HL7 timestamps carry no more.
 fn micros(secs: f64) -> i64 {
     (secs * 1e3).round() as i64 * 1_000
-}
-
-/// The results that decide a demonstration: drawn before the live start, released just after it.
-fn forced_draws(scenario: Option<Scenario>) -> Vec<Draw> {
-    let draw = |panel, specimen, release, number: u64| Draw {
-        panel,
-        specimen,
-        release,
-        number: 90_000 + number,
-        corrected: false,
-    };
-    let mut draws = match scenario {
-        Some(Scenario::Sepsis) => vec![
-            draw(Panel::Count, -1_900.0, 14.0, 0),
-            draw(Panel::Chemistry, -1_900.0, 17.0, 1),
-            draw(Panel::Liver, -1_900.0, 20.0, 2),
-            draw(Panel::Inflammation, -1_900.0, 25.0, 3),
-            draw(Panel::Gas, -300.0, 9.0, 4),
-        ],
-        Some(Scenario::RespiratoryFailure) => vec![draw(Panel::Gas, -240.0, 20.0, 0)],
-        Some(Scenario::HaemorrhagicShock) => {
-            vec![draw(Panel::Count, -1_500.0, 28.0, 0), draw(Panel::Gas, -240.0, 22.0, 1)]
-        }
-        _ => Vec::new(),
-    };
-    draws.sort_by(|a, b| a.specimen.total_cmp(&b.specimen));
-    draws
-}
-
-/// Admission, moves and discharge with their times.
-fn moves(key: (u64, u64, u64), plan: &Plan, body: &Physiology) -> Vec<(i64, Administrative)> {
-    let (seed, bed, stay) = key;
-    let person = &body.person;
-    let place = |unit: &str, bed: &str| Location {
-        unit: UnitId::new(unit).expect("a constant"),
-        bed: BedId::new(bed).expect("a constant"),
-    };
-    let mut moves = Vec::new();
-    if bed % 8 == 6 {
-        // Admitted through the emergency department, moved up two hours later.
-        let emergency = place("ED", "03");
-        moves.push((plan.from, Administrative::Admit(emergency.clone(), person.id.clone())));
-        moves.push((plan.from + 2 * HOUR, Administrative::Transfer(emergency)));
-    } else if bed % 32 == 15 {
-        // Came unidentified; the temporary number is merged when the papers are found.
-        let number: u64 = stream(seed, bed, stay, Concern::Stay).random::<u64>() >> 16;
-        let former = PatientId::new(&format!("tmp-{number:012x}")).expect("hexadecimal is a valid id");
-        moves.push((plan.from, Administrative::Admit(person.location.clone(), former.clone())));
-        moves.push((plan.from + 9 * MINUTE, Administrative::Merge(former)));
-    } else {
-        moves.push((plan.from, Administrative::Admit(person.location.clone(), person.id.clone())));
-    }
-    if bed % 3 == 0 {
-        moves.push((plan.from + 3 * HOUR, Administrative::Update));
-    }
-    moves.retain(|m| m.0 < plan.to);
-    moves.push((plan.to, Administrative::Discharge));
-    moves
-}
-
-/// The opening episode of a demonstrated scenario.
-pub(crate) fn demo_opening(scenario: Scenario) -> Opening {
-    Opening::First(Episode::demo(scenario))
 }
