@@ -15,7 +15,7 @@ use bedwatch::{
 };
 use bedwatch_ingest::kafka::{
     Topics,
-    embedded::Broker,
+    embedded::{self, Broker},
     headers::Headers,
     sink::{self, Sink},
 };
@@ -29,7 +29,7 @@ fn one_recording_gives_one_sha256() {
         return;
     }
     let folder = Folder::new("determinism");
-    let log = record(&folder, 3, "2h", "45s");
+    let log = record(&folder, 2, "2h", "45s");
     let ways: [&[&str]; 4] = [
         &["--batch", "1", "--threads", "1"],
         &["--batch", "4096", "--threads", "2"],
@@ -57,7 +57,7 @@ fn through_kafka(folder: &Folder, file: &std::path::Path, batch_messages: &str) 
     let topics = Topics::default();
     // One partition, so that provenance (partition, offset) is that of the file.
     let broker = Broker::start(&topics, 1).unwrap();
-    let sent = produce(file, broker.bootstrap(), &topics, batch_messages);
+    let sent = produce(file, broker.bootstrap(), &topics, 1, batch_messages);
     let mut config = bedwatch::config::Config::default();
     broker.bootstrap().clone_into(&mut config.kafka.bootstrap);
     config.narrator.deadline_millis = 3_600_000;
@@ -78,7 +78,7 @@ fn through_kafka(folder: &Folder, file: &std::path::Path, batch_messages: &str) 
     let engine = std::thread::spawn(move || live.run().unwrap());
     while shared.folded.load(Ordering::Relaxed) < sent {
         assert!(!engine.is_finished(), "the engine ended early");
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(5));
     }
     shared.stop.store(true, Ordering::Relaxed);
     let summary = engine.join().unwrap();
@@ -90,7 +90,13 @@ fn through_kafka(folder: &Folder, file: &std::path::Path, batch_messages: &str) 
 }
 
 /// Sends a whole recording and gives the number of records. It must fit the embedded broker.
-pub fn produce(file: &std::path::Path, bootstrap: &str, topics: &Topics, batch_messages: &str) -> u64 {
+pub fn produce(
+    file: &std::path::Path,
+    bootstrap: &str,
+    topics: &Topics,
+    partitions: i32,
+    batch_messages: &str,
+) -> u64 {
     let properties = BTreeMap::from([
         ("batch.num.messages".to_owned(), batch_messages.to_owned()),
         ("linger.ms".to_owned(), "20".to_owned()),
@@ -98,13 +104,20 @@ pub fn produce(file: &std::path::Path, bootstrap: &str, topics: &Topics, batch_m
     let config = sink::Config { bootstrap: bootstrap.to_owned(), topics: topics.clone(), properties };
     let sink = Sink::connect(&config).unwrap();
     let mut sent = 0;
+    let mut bytes = BTreeMap::<_, usize>::new();
     for record in recording::read(BufReader::new(std::fs::File::open(file).unwrap())) {
         let record = record.unwrap();
         let topic = topics.input(record.stream);
         let at = Some(record.at.as_millis());
         sink.send(topic, record.key.as_deref(), &record.payload, Headers::new(), at).unwrap();
         sent += 1;
+        *bytes.entry(record.stream).or_default() += record.payload.len();
     }
+    let partitions = partitions as usize;
+    assert!(
+        bytes.values().all(|n| n / partitions < embedded::PARTITION_BYTES * 9 / 10),
+        "more than the embedded broker keeps: {bytes:?}"
+    );
     sink.flush(Duration::from_secs(30)).unwrap();
     sent
 }

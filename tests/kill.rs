@@ -46,15 +46,17 @@ fn run_through(
 ) -> std::collections::BTreeMap<(String, u64), Vec<u8>> {
     let topics = Topics::default();
     let broker = Broker::start(&topics, 4).unwrap();
-    let sent = produce(log, broker.bootstrap(), &topics, "1000");
+    let sent = produce(log, broker.bootstrap(), &topics, 4, "1000");
+    // A slow broker, so that the log takes seconds to read and the kills come in the middle of it.
+    broker.set_round_trip(Duration::from_millis(40)).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let recorder = Recorder::start(broker.bootstrap(), &topics.alerts, clock.clone()).unwrap();
     let state = folder.join(&format!("state-{kills}"));
     let config = folder.join(&format!("config-{kills}.toml"));
     let text = format!(
-        "[narrator]\ndeadline_millis = 3600000\nqueue = 100000\n[state]\nfolder = {:?}\nevery_millis = 100\n[kafka]\nbootstrap = {:?}\n",
-        state.to_str().unwrap(),
-        broker.bootstrap()
+        "[kafka]\nbootstrap = {:?}\n[kafka.properties]\n\"max.partition.fetch.bytes\" = \"30000\"\n[narrator]\ndeadline_millis = 3600000\nqueue = 100000\n[state]\nfolder = {:?}\nevery_millis = 100\n",
+        broker.bootstrap(),
+        state.to_str().unwrap()
     );
     std::fs::write(&config, text).unwrap();
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(20);

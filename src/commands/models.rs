@@ -13,35 +13,40 @@ pub(super) enum Command {
     /// Lists the bundles with name, version and kind.
     List {
         /// The folder of bundles.
-        #[arg(long, default_value = "")]
-        folder: PathBuf,
+        #[arg(long)]
+        folder: Option<PathBuf>,
     },
     /// Checks every file's hash and that each bundle loads and runs.
     Verify {
         /// The folder of bundles.
-        #[arg(long, default_value = "")]
-        folder: PathBuf,
+        #[arg(long)]
+        folder: Option<PathBuf>,
     },
     /// Prints a bundle's model card.
     Card {
         /// The bundle's name.
         name: String,
         /// The folder of bundles.
-        #[arg(long, default_value = "")]
-        folder: PathBuf,
+        #[arg(long)]
+        folder: Option<PathBuf>,
     },
 }
 
 pub(super) fn run(command: &Command) -> anyhow::Result<()> {
     match command {
-        Command::List { folder } => list(&setup::models_folder(folder)),
-        Command::Verify { folder } => verify(&setup::models_folder(folder)),
+        Command::List { folder } => list(&at(folder.as_ref())),
+        Command::Verify { folder } => verify(&at(folder.as_ref())),
         Command::Card { name, folder } => {
-            let bundle = Bundle::open(&setup::models_folder(folder).join(name))?;
+            let bundle = Bundle::open(at(folder.as_ref()).join(name))?;
             terminal::result(&bundle.card());
             Ok(())
         }
     }
+}
+
+/// The given folder, or the one `run` would use.
+fn at(folder: Option<&PathBuf>) -> PathBuf {
+    setup::models_folder(folder.map_or(std::path::Path::new(""), PathBuf::as_path))
 }
 
 fn folders(folder: &std::path::Path) -> anyhow::Result<Vec<PathBuf>> {

@@ -49,6 +49,14 @@ impl Broker {
         &self.bootstrap
     }
 
+    /// Makes every answer of the broker take this long: for tests that need a slow broker.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub fn set_round_trip(&self, time: std::time::Duration) -> Result<(), Error> {
+        self.cluster.broker_round_trip_time(-1, time).map_err(Error::client("slowing the embedded broker"))
+    }
+
     /// Takes the broker off the network (`false` brings it back): for outage tests.
     ///
     /// # Errors
