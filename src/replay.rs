@@ -137,7 +137,8 @@ fn read_batch(inputs: &mut Inputs, size: usize, batch: &mut Vec<Input>, outcome:
     }
 }
 
-fn fold(core: &mut Core, cell: Cell, options: &Options, outcome: &mut Outcome) {
+fn fold(core: &mut Core, mut cell: Cell, options: &Options, outcome: &mut Outcome) {
+    cell.sort();
     let step: Step = core.cell(&cell);
     for (_, letter) in &step.dead_letters {
         outcome.dead_letters.push(letter.clone());

@@ -46,9 +46,28 @@ fn one_recording_gives_one_sha256() {
     {
         sums.insert(name.to_owned(), through_kafka(&folder, &log.join(recording::FILE), batch_messages));
     }
+    sums.insert("in process".to_owned(), in_process(&folder, &log));
     println!("{sums:#?}");
     let first = sums.values().next().unwrap();
     assert!(sums.values().all(|s| s == first), "{sums:#?}");
+}
+
+fn in_process(folder: &Folder, log: &std::path::Path) -> String {
+    let config = bedwatch::config::Config::default();
+    let options = engine_replay::Options {
+        core: Arc::new(config.core()),
+        cell: bedwatch_schemas::time::Span::millis(config.engine.cell_millis),
+        models: bedwatch::setup::models(&config.models).unwrap(),
+        threads: 1,
+        batch: 100,
+        speed: None,
+        clock: Arc::new(SystemClock::default()),
+    };
+    let sources = engine_replay::open(&[log.to_owned()], &Default::default()).unwrap();
+    let outcomes = engine_replay::run(&sources, &options, &|_| {}).unwrap();
+    let mut alerts: Vec<Alert> = outcomes.into_iter().flat_map(|o| o.alerts).collect();
+    engine_replay::sort(&mut alerts);
+    engine_replay::write_alerts(&alerts, &folder.join("in-process.ndjson")).unwrap()
 }
 
 /// Sends the recording into the embedded broker in batches of the given size, runs the live loop

@@ -30,6 +30,9 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            return; // what failed is kept to be looked at
+        }
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

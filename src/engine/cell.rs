@@ -71,6 +71,13 @@ pub struct Cell {
     pub events: Vec<Event>,
 }
 
+impl Cell {
+    /// Puts the records into the one order, wherever they came from.
+    pub fn sort(&mut self) {
+        self.records.sort_by_key(|e| (e.stamp, e.record.stream, e.record.partition, e.record.offset));
+    }
+}
+
 #[derive(Debug, Default)]
 struct Lane {
     pending: VecDeque<Entry>,
@@ -159,9 +166,10 @@ impl Merger {
                 records.extend(lane.pending.pop_front());
             }
         }
-        records.sort_by_key(|e| (e.stamp, e.record.stream, e.record.partition, e.record.offset));
         self.closed_to = end;
-        Some(Cell { end, records, events: Vec::new() })
+        let mut cell = Cell { end, records, events: Vec::new() };
+        cell.sort();
+        Some(cell)
     }
 
     /// The time up to which nothing has arrived and nothing more is expected: for deadlines while
