@@ -235,7 +235,7 @@ impl Config {
     pub fn core(&self) -> engine::core::Config {
         engine::core::Config {
             ingest: self.ingest.clone(),
-            features: self.features.clone(),
+            features: self.features,
             alerts: self.alerts.clone(),
             assess_every: Span::secs(self.engine.assess_every_secs),
             attributions: self.engine.attributions,

@@ -79,7 +79,7 @@ pub fn models(config: &config::Models) -> anyhow::Result<Models> {
     let runtime = Runtime::load(&library)?.with_provider(provider);
     let folder = models_folder(&config.folder);
     let open = |name: &str| {
-        Bundle::open(&folder.join(name))
+        Bundle::open(folder.join(name))
             .with_context(|| format!("the model bundle {name} in {} is refused", folder.display()))
     };
     let encoder = match config.encoder.as_str() {

@@ -3,6 +3,8 @@
 //! What needs the shared data sets, the ONNX Runtime library or a real Kafka is skipped by name where
 //! these are absent; `cargo xtask test` provides the latter two.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)] // tests report figures and skips
+
 mod bad_input;
 mod commands;
 mod demo;

@@ -17,7 +17,7 @@ use bedwatch_ingest::kafka::{
 use bedwatch_replay_data::simulator::{ScenarioPlan, Ward, WardConfig};
 use bedwatch_schemas::{
     NOTICE,
-    alert::Phase,
+    alert::{Alert, Phase},
     rationale::RationaleSource,
     time::{EventTime, Span},
 };
@@ -75,12 +75,35 @@ struct Report {
     template_reasons: BTreeMap<&'static str, u64>,
     dead_letters: u64,
     latency_ms: Latency,
+    live: LiveShare,
     unsupported_claims: u64,
     offset_gaps: u64,
     late_to_cell: u64,
     beds: usize,
     seed: u64,
     notice: &'static str,
+}
+
+/// Who wrote the rationales of clinical alerts raised live: the history's do not count, and neither
+/// do technical, updated and resolved alerts, which the template always tells.
+#[derive(Serialize)]
+struct LiveShare {
+    rationales_model: u64,
+    rationales_template: u64,
+}
+
+impl LiveShare {
+    fn of(received: &[Received], start: EventTime) -> Self {
+        let from = start.as_arrival_time();
+        let live = || {
+            received.iter().map(|r| (r.triggered, &r.alert)).filter(|(at, alert)| {
+                *at >= from && alert.phase == Phase::Raised && !alert.kind.is_technical()
+            })
+        };
+        let by_model = |alert: &Alert| matches!(alert.rationale.source, RationaleSource::Model(_));
+        let model = live().filter(|(_, alert)| by_model(alert)).count() as u64;
+        Self { rationales_model: model, rationales_template: live().count() as u64 - model }
+    }
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
@@ -232,6 +255,7 @@ fn report(
         template_reasons: count_by(reasons, |r| r.name()),
         dead_letters: summary.counters.dead_letters,
         latency_ms: Latency::of(received, start.as_arrival_time()),
+        live: LiveShare::of(received, start),
         unsupported_claims: unsupported,
         offset_gaps: summary.gaps,
         late_to_cell: summary.late_to_cell,

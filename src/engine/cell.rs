@@ -229,9 +229,12 @@ mod tests {
         }
     }
 
+    /// A cell's end in ms and the places of its records.
+    type Closed = (i64, Vec<(Stream, i32, i64)>);
+
     /// Reads lanes in the given interleaving, long after the records were written, and returns the
     /// cells. The clock stands still while records come, then moves past the settling time.
-    fn run(lanes: &[(Stream, i32, Vec<i64>)], picks: &[usize]) -> Vec<(i64, Vec<(Stream, i32, i64)>)> {
+    fn run(lanes: &[(Stream, i32, Vec<i64>)], picks: &[usize]) -> Vec<Closed> {
         let names = lanes.iter().map(|(s, p, _)| (*s, *p));
         let mut merger = Merger::new(Cut::default(), names, ArrivalTime::from_millis(0));
         let now = ArrivalTime::from_millis(1_000_000);

@@ -69,10 +69,9 @@ impl Checkpoints {
             self.taken = Some(now);
             self.waiting = Some(bytes(core, offsets, closed_to)?);
         }
-        if self.waiting.is_some() && outlet.is_clear() && outlet.failed() == 0 {
-            if let Some(bytes) = self.waiting.take() {
-                self.store.write(&bytes)?;
-            }
+        let safe = outlet.is_clear() && outlet.failed() == 0;
+        if let Some(bytes) = self.waiting.take_if(|_| safe) {
+            self.store.write(&bytes)?;
         }
         Ok(())
     }

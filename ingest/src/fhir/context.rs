@@ -109,6 +109,11 @@ impl<'a> Context<'a> {
         EncounterId::new(id_of(&text, "Encounter")?).ok()
     }
 
+    /// Refuses a time too far ahead of the record's arrival.
+    pub(super) fn not_ahead(&self, time: EventTime, element: &Element<'a, '_>) -> Result<(), Rejection> {
+        subject::not_ahead(time, &self.record, self.tolerance).map_err(|r| element.reject(r))
+    }
+
     /// Adds an event, if its time can be true.
     pub(super) fn push(
         &mut self,
@@ -117,7 +122,7 @@ impl<'a> Context<'a> {
         body: Body,
         element: &Element<'a, '_>,
     ) -> Result<(), Rejection> {
-        subject::not_ahead(time, &self.record, self.tolerance).map_err(|r| element.reject(r))?;
+        self.not_ahead(time, element)?;
         let part = u32::try_from(self.decoded.events.len()).unwrap_or(u32::MAX);
         self.decoded.events.push(Event {
             patient: origin.patient.clone(),

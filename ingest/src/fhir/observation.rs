@@ -80,7 +80,8 @@ pub(super) fn decode<'a>(context: &mut Context<'a>, element: Element<'a, '_>) ->
         context.push(&origin, time, body, &element)?;
     }
     for block in sampled::blocks(said.leads, time) {
-        context.push(&origin, block.end(), Body::Waveform(block.into()), &element)?;
+        context.not_ahead(block.end(), &element)?;
+        context.push(&origin, block.start, Body::Waveform(block.into()), &element)?;
     }
     Ok(Outcome::Decoded)
 }
