@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use bedwatch_alerts::Draft;
 use bedwatch_inference::writer::{Request, Writer};
 use bedwatch_schemas::{
     alert::{Alert, Priority},
@@ -112,14 +113,14 @@ impl Narration {
             finish(&self.writer, &*self.done, output, TemplateReason::QueueFull);
             return;
         }
-        let place = (std::cmp::Reverse(output.draft.decided().priority), deadline, queue.next);
+        let place = (std::cmp::Reverse(output.draft.priority()), deadline, queue.next);
         // An earlier message of the same episode that still waits goes first, in the template's
         // words: an episode's messages leave in order.
-        let id = output.draft.decided().id;
+        let id = output.draft.id();
         let earlier: Vec<Place> = queue
             .jobs
             .iter()
-            .filter(|(_, job)| job.draft.decided().id == id)
+            .filter(|(_, job)| job.draft.id() == id)
             .map(|(place, _)| *place)
             .collect();
         let overtaken: Vec<Output> = earlier.iter().filter_map(|place| queue.jobs.remove(place)).collect();
@@ -161,12 +162,17 @@ impl Drop for Narration {
 
 /// What a rationale is written from.
 #[must_use]
-pub fn request(alert: &Alert) -> Request<'_> {
-    Request { kind: alert.kind, phase: alert.phase, priority: alert.priority, evidence: &alert.evidence }
+pub fn request(draft: &Draft) -> Request<'_> {
+    Request {
+        kind: draft.kind(),
+        phase: draft.phase(),
+        priority: draft.priority(),
+        evidence: draft.evidence(),
+    }
 }
 
 fn finish(writer: &Writer, done: &dyn Fn(Told), output: Output, reason: TemplateReason) {
-    let rationale = writer.template(&request(output.draft.decided()), reason);
+    let rationale = writer.template(&request(&output.draft), reason);
     let triggered = output.triggered;
     done(Told { alert: output.draft.with_rationale(rationale), triggered });
 }
@@ -211,8 +217,7 @@ impl Worker {
     }
 
     fn tell(&self, output: Output, deadline: ArrivalTime) {
-        let alert = output.draft.decided();
-        let rationale = self.writer.write(&request(alert), &|| self.clock.now() >= deadline);
+        let rationale = self.writer.write(&request(&output.draft), &|| self.clock.now() >= deadline);
         let triggered = output.triggered;
         (self.done)(Told { alert: output.draft.with_rationale(rationale), triggered });
     }

@@ -151,7 +151,7 @@ fn fold(core: &mut Core, mut cell: Cell, options: &Options, outcome: &mut Outcom
 
 /// The words, without a deadline: a replay waits for its narrator.
 fn tell(output: Output, models: &Models) -> Alert {
-    let rationale = models.writer.write(&request(output.draft.decided()), &|| false);
+    let rationale = models.writer.write(&request(&output.draft), &|| false);
     output.draft.with_rationale(rationale)
 }
 

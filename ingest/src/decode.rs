@@ -11,7 +11,7 @@ use crate::{Decoded, FUTURE_TOLERANCE, Record, cgm, fhir, hl7, vitals, waveforms
 pub struct Config {
     /// HL7 v2.
     pub hl7: hl7::Config,
-    /// How far an event may lie after its arrival before it is refused, in microseconds.
+    /// How far an event may lie after its arrival before it.
     pub future_tolerance: Span,
 }
 

@@ -8,11 +8,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A length of time in microseconds; may be negative.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(transparent)]
+/// A length of time in microseconds; may be negative. Text forms are ISO 8601 durations in seconds
+/// (`PT300S`, `-PT0.5S`); hours and minutes are read too (`PT1H30M`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(pub i64);
 
 impl Span {
@@ -53,6 +51,73 @@ impl Span {
     #[must_use]
     pub fn as_hours_f64(self) -> f64 {
         self.0 as f64 / 3.6e9
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, micros) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        let (secs, rest) = (micros / 1_000_000, micros % 1_000_000);
+        if rest == 0 {
+            return write!(f, "{sign}PT{secs}S");
+        }
+        let fraction = format!("{rest:06}");
+        write!(f, "{sign}PT{secs}.{}S", fraction.trim_end_matches('0'))
+    }
+}
+
+impl Span {
+    /// Parses an ISO 8601 duration of hours, minutes and seconds; `None` when it is not one.
+    #[must_use]
+    pub fn parse_iso8601(text: &str) -> Option<Self> {
+        let (sign, text) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+        let mut rest = text.strip_prefix("PT").filter(|rest| !rest.is_empty())?;
+        let mut micros = 0_i64;
+        for (unit, one) in [('H', 3_600_000_000_i64), ('M', 60_000_000), ('S', 1_000_000)] {
+            let Some((number, after)) = rest.split_once(unit) else {
+                continue;
+            };
+            let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+            let digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
+            if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 6 {
+                return None;
+            }
+            if !fraction.is_empty() && unit != 'S' {
+                return None;
+            }
+            micros = micros.checked_add(whole.parse::<i64>().ok()?.checked_mul(one)?)?;
+            micros = micros.checked_add(format!("{fraction:0<6}").parse().ok()?)?;
+            rest = after;
+        }
+        rest.is_empty().then_some(Self(sign * micros))
+    }
+}
+
+impl Serialize for Span {
+    /// ISO 8601 for people and JSON, microseconds for compact codecs.
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        if s.is_human_readable() { s.collect_str(self) } else { s.serialize_i64(self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        if d.is_human_readable() {
+            let text = std::borrow::Cow::<str>::deserialize(d)?;
+            Self::parse_iso8601(&text)
+                .ok_or_else(|| serde::de::Error::custom("not a duration; write PT300S, PT5M or PT1H"))
+        } else {
+            i64::deserialize(d).map(Self)
+        }
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Span".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "duration" })
     }
 }
 
@@ -209,6 +274,24 @@ mod tests {
         assert_eq!(json, "\"2026-03-01T01:03:04.500Z\"");
         assert_eq!(serde_json::from_str::<EventTime>(&json).unwrap(), t);
         assert_eq!(t.clock(), "01:03");
+    }
+
+    #[test]
+    fn spans_are_iso_8601_both_ways() {
+        let cases = [
+            (Span::secs(300), "PT300S"),
+            (Span::ZERO, "PT0S"),
+            (Span::millis(-1_500), "-PT1.5S"),
+            (Span(1), "PT0.000001S"),
+        ];
+        for (span, text) in cases {
+            assert_eq!(span.to_string(), text);
+            assert_eq!(serde_json::from_str::<Span>(&format!("\"{text}\"")).unwrap(), span);
+        }
+        assert_eq!(Span::parse_iso8601("PT1H30M"), Some(Span::minutes(90)));
+        for bad in ["", "PT", "300", "PT5", "P1D", "PT1.5H", "PT1S2H", "PT99999999999999999S", "PT.5S"] {
+            assert_eq!(Span::parse_iso8601(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -18,18 +18,34 @@ function el(tag, className, text) {
   return node;
 }
 
-const clock = (iso) => new Date(iso).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const number = (x) => (Math.abs(x) >= 20 ? x.toFixed(0) : x.toFixed(1));
+// In UTC, as the rationales say it.
+const clock = (iso) => new Date(iso).toISOString().slice(11, 19);
+const decimals = { Cel: 1, "mmol/L": 1, "{score}": 0, "1": 2 };
+const number = (x, unit) => x.toFixed(decimals[unit] ?? 0);
 
-function alertNode(alert, withBed) {
+// Alerts a person has unfolded stay unfolded when the page is rebuilt.
+const opened = new Set();
+
+function alertNode(alert, withBed, folded) {
   const node = el("div", "alert");
   const head = el("p");
   head.append(el("span", "badge " + alert.priority, words[alert.priority]), " ");
   const where = withBed && alert.bed ? "Bed " + alert.bed + ": " : "";
   const phase = alert.phase === "resolved" ? " (resolved)" : "";
   head.append(el("strong", "", where + (kinds[alert.kind] || alert.kind) + phase));
-  node.append(head, el("p", "", alert.text));
-  node.append(el("p", "small", clock(alert.at) + ", written by " + alert.written_by));
+  const words = el("p", "", alert.text);
+  const by = el("p", "small", clock(alert.at) + " UTC, written by " + alert.written_by);
+  if (folded) {
+    const details = el("details");
+    const summary = el("summary");
+    summary.append(...head.childNodes);
+    details.append(summary, words, by);
+    details.open = opened.has(alert.id);
+    details.addEventListener("toggle", () => (details.open ? opened.add(alert.id) : opened.delete(alert.id)));
+    node.append(details);
+  } else {
+    node.append(head, words, by);
+  }
   return node;
 }
 
@@ -41,16 +57,17 @@ function bedNode(bed) {
   node.append(title);
   const silent = bed.feeds.filter((f) => f.state !== "fresh");
   if (silent.length) {
-    const text = silent.map((f) => f.label + " since " + clock(f.last_at)).join(", ");
+    const text = silent.map((f) => f.label + " since " + clock(f.last_at) + " UTC").join(", ");
     node.append(el("p", "feeds", "No data: " + text));
   }
-  for (const alert of bed.alerts) node.append(alertNode(alert, false));
   const list = el("dl");
   const row = (label, value) => list.append(el("dt", "", label), el("dd", "", value));
-  for (const r of bed.readings) row(r.label, number(r.value) + " " + (units[r.unit] ?? r.unit));
+  for (const r of bed.readings) row(r.label, number(r.value, r.unit) + " " + (units[r.unit] ?? r.unit));
   if (bed.news2 !== null) row("NEWS2", String(bed.news2));
   for (const r of bed.risks) row(r.head + " risk", (r.probability * 100).toFixed(0) + " %" + (r.alerting ? " (over its limit)" : ""));
-  node.append(list, el("p", "small", bed.unit + ", as of " + clock(bed.at)));
+  node.append(list);
+  bed.alerts.forEach((alert, i) => node.append(alertNode(alert, false, i > 0)));
+  node.append(el("p", "small", bed.unit + ", as of " + clock(bed.at) + " UTC"));
   return node;
 }
 
@@ -71,7 +88,7 @@ async function refresh() {
     $("beds").replaceChildren(...board.beds.map(bedNode));
     $("recent").replaceChildren(...board.recent.slice(0, 20).map((a) => {
       const li = el("li");
-      li.append(alertNode(a, true));
+      li.append(alertNode(a, true, false));
       return li;
     }));
     const behind = board.engine_time ? (Date.now() - new Date(board.engine_time)) / 1000 : Infinity;
