@@ -6,9 +6,11 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)] // tests report figures and skips
 
 mod bad_input;
+mod canary;
 mod commands;
 mod demo;
 mod determinism;
+mod http;
 mod kill;
 mod real_kafka;
 mod shared_data;
