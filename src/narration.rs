@@ -117,12 +117,8 @@ impl Narration {
         // An earlier message of the same episode that still waits goes first, in the template's
         // words: an episode's messages leave in order.
         let id = output.draft.id();
-        let earlier: Vec<Place> = queue
-            .jobs
-            .iter()
-            .filter(|(_, job)| job.draft.id() == id)
-            .map(|(place, _)| *place)
-            .collect();
+        let earlier: Vec<Place> =
+            queue.jobs.iter().filter(|(_, job)| job.draft.id() == id).map(|(place, _)| *place).collect();
         let overtaken: Vec<Output> = earlier.iter().filter_map(|place| queue.jobs.remove(place)).collect();
         queue.next += 1;
         queue.jobs.insert(place, output);

@@ -1,11 +1,17 @@
 //! An alert without its words: decided, with its evidence, ready to be told.
+//!
+//! A draft is a type of its own and no alert with a hole in it: what has no rationale cannot be
+//! written as an alert, and what writes the rationale is handed nothing it could change.
 
 use bedwatch_schemas::{
     NOTICE,
-    alert::{ALERT, Alert, Decision as DecidedBy},
+    alert::{ALERT, Alert, AlertKind, Decision as DecidedBy, Phase, Priority},
+    evidence::Evidence,
     frame::FeatureFrame,
+    ids::{AlertId, EncounterId, Location, PatientId},
     rationale::Rationale,
     risk::{Assessment, Attribution, ModelRef},
+    time::EventTime,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +23,15 @@ pub const RULES_VERSION: &str = "1";
 /// Everything of an alert but its words. What follows can only add those.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
-    alert: Alert,
+    decision: Decision,
+    patient: PatientId,
+    encounter: Option<EncounterId>,
+    location: Option<Location>,
+    at: EventTime,
+    by: ModelRef,
+    evidence: Evidence,
+    attributions: Vec<Attribution>,
+    config: String,
 }
 
 impl Draft {
@@ -30,52 +44,79 @@ impl Draft {
         attributions: Vec<Attribution>,
         config: &str,
     ) -> Self {
-        let by = match assessment {
-            Some(a) if decision.kind.name() == "sepsis" || decision.kind.name() == "deterioration" => {
-                a.model.clone()
-            }
+        let by = match (decision.kind, assessment) {
+            (AlertKind::Sepsis | AlertKind::Deterioration, Some(a)) => a.model.clone(),
             _ => ModelRef { name: "bedwatch-rules".to_owned(), version: RULES_VERSION.to_owned() },
         };
         let evidence = evidence::collect(decision.kind, decision.modality, frame, assessment, &attributions);
-        let empty = Rationale {
-            text: String::new(),
-            source: bedwatch_schemas::rationale::RationaleSource::Template(
-                bedwatch_schemas::rationale::TemplateReason::NoModel,
-            ),
-        };
         Self {
-            alert: Alert {
-                schema: ALERT.to_owned(),
-                id: decision.id,
-                sequence: decision.sequence,
-                phase: decision.phase,
-                kind: decision.kind,
-                priority: decision.priority,
-                patient: frame.patient.clone(),
-                encounter: frame.encounter.clone(),
-                location: frame.location.clone(),
-                onset: decision.onset,
-                at: frame.at,
-                decision: DecidedBy { by, rule: decision.kind.name().to_owned() },
-                evidence,
-                attributions,
-                rationale: empty,
-                config: config.to_owned(),
-                notice: NOTICE.to_owned(),
-            },
+            decision: decision.clone(),
+            patient: frame.patient.clone(),
+            encounter: frame.encounter.clone(),
+            location: frame.location.clone(),
+            at: frame.at,
+            by,
+            evidence,
+            attributions,
+            config: config.to_owned(),
         }
     }
 
-    /// The alert as decided; its rationale is still empty.
+    /// The episode.
     #[must_use]
-    pub fn decided(&self) -> &Alert {
-        &self.alert
+    pub const fn id(&self) -> AlertId {
+        self.decision.id
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub const fn kind(&self) -> AlertKind {
+        self.decision.kind
+    }
+
+    /// Where in its life it is.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.decision.phase
+    }
+
+    /// How soon someone must respond.
+    #[must_use]
+    pub const fn priority(&self) -> Priority {
+        self.decision.priority
+    }
+
+    /// What it rests on.
+    #[must_use]
+    pub const fn evidence(&self) -> &Evidence {
+        &self.evidence
     }
 
     /// Adds the words. Nothing else can be changed.
     #[must_use]
-    pub fn with_rationale(mut self, rationale: Rationale) -> Alert {
-        self.alert.rationale = rationale;
-        self.alert
+    pub fn with_rationale(self, rationale: Rationale) -> Alert {
+        let Decision { id, kind, phase, priority, onset, sequence, modality: _ } = self.decision;
+        Alert {
+            schema: ALERT.to_owned(),
+            id,
+            sequence,
+            phase,
+            kind,
+            priority,
+            patient: self.patient,
+            encounter: self.encounter,
+            location: self.location,
+            onset,
+            at: self.at,
+            decision: DecidedBy { by: self.by, rule: kind.name().to_owned() },
+            evidence: self.evidence,
+            attributions: self.attributions,
+            rationale,
+            config: self.config,
+            notice: NOTICE.to_owned(),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

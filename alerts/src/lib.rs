@@ -12,6 +12,8 @@ pub mod episode;
 pub mod evidence;
 pub mod limits;
 pub mod policy;
+#[cfg(test)]
+mod testing;
 
 pub use config::Config;
 pub use draft::Draft;

@@ -1,0 +1,104 @@
+use bedwatch_schemas::{
+    evidence::Subject,
+    ids::{BedId, UnitId},
+    rationale::{RationaleSource, TemplateReason},
+    signal::Signal,
+    time::Span,
+};
+
+use super::*;
+use crate::{
+    Config, Policy,
+    testing::{With, assessment, at, frame},
+};
+
+fn words(text: &str) -> Rationale {
+    Rationale { text: text.to_owned(), source: RationaleSource::Template(TemplateReason::NoModel) }
+}
+
+/// A patient with a high sepsis risk and a low saturation, in a bed.
+fn ill() -> FeatureFrame {
+    FeatureFrame {
+        encounter: Some(EncounterId::new("e9").unwrap()),
+        location: Some(Location { unit: UnitId::new("ICU").unwrap(), bed: BedId::new("4").unwrap() }),
+        ..frame(50).charted(Signal::Spo2, 80.0, Span::secs(5)).lab_of(Signal::Lactate, 4.2, Span::hours(1))
+    }
+}
+
+/// The drafts of everything raised.
+fn drafts(attributions: &[Attribution]) -> Vec<Draft> {
+    let (frame, risk) = (ill(), assessment(40, 0.9, 0.0));
+    let decisions = Policy::default().evaluate(&frame, Some(&risk), &Config::default());
+    decisions
+        .iter()
+        .map(|d| Draft::compose(d, &frame, Some(&risk), attributions.to_vec(), "c0ffee"))
+        .collect()
+}
+
+#[test]
+fn a_draft_becomes_the_alert_that_was_decided() {
+    let attributions = [Attribution { subject: Subject::Signal(Signal::Lactate), delta: 0.2 }];
+    let [sepsis, respiratory] = &drafts(&attributions)[..] else { panic!("two are raised") };
+    for (draft, kind, by, version) in [
+        (sepsis, AlertKind::Sepsis, "encoder", "3"),
+        (respiratory, AlertKind::Respiratory, "bedwatch-rules", RULES_VERSION),
+    ] {
+        let alert = draft.clone().with_rationale(words("Because."));
+        assert_eq!(alert.decision.by, ModelRef { name: by.to_owned(), version: version.to_owned() });
+        assert_eq!(alert.decision.rule, kind.name());
+        assert_eq!(
+            (alert.id, alert.kind, alert.phase, alert.priority, &alert.evidence),
+            (draft.id(), draft.kind(), draft.phase(), draft.priority(), draft.evidence()),
+        );
+        assert_eq!((alert.kind, alert.phase, alert.priority), (kind, Phase::Raised, Priority::High));
+        assert_eq!((alert.schema.as_str(), alert.sequence, alert.config.as_str()), (ALERT, 0, "c0ffee"));
+        assert_eq!((alert.onset, alert.at), (at(50), at(50)));
+        let frame = ill();
+        assert_eq!(
+            (alert.patient, alert.encounter, alert.location),
+            (frame.patient, frame.encounter, frame.location)
+        );
+        assert_eq!(alert.attributions, attributions);
+        assert_eq!(alert.rationale, words("Because."));
+    }
+}
+
+#[test]
+fn a_head_that_ends_without_its_encoder_is_ended_by_the_rules() {
+    let mut policy = Policy::default();
+    policy.evaluate(&ill(), Some(&assessment(40, 0.9, 0.0)), &Config::default());
+    for decision in policy.close(&ill().patient, at(60), &Config::default()) {
+        let draft = Draft::compose(&decision, &frame(60), None, Vec::new(), "");
+        assert_eq!(draft.with_rationale(words("Over.")).decision.by.name, "bedwatch-rules");
+    }
+}
+
+#[test]
+fn the_words_change_nothing_else() {
+    for draft in drafts(&[]) {
+        let one = draft.clone().with_rationale(words("One."));
+        let mut two = draft.with_rationale(words("Two."));
+        assert_ne!(one, two);
+        two.rationale = one.rationale.clone();
+        assert_eq!(one, two);
+    }
+}
+
+#[test]
+fn the_notice_stands_once_in_every_alert() {
+    for draft in drafts(&[]) {
+        let json = serde_json::to_string(&draft.with_rationale(words("Because."))).unwrap();
+        assert_eq!(json.matches(NOTICE).count(), 1, "{json}");
+    }
+}
+
+/// A draft outlives a restart, but nobody can take what is written of it for an alert.
+#[test]
+fn a_draft_round_trips_and_is_no_alert() {
+    for draft in drafts(&[]) {
+        let json = serde_json::to_string(&draft).unwrap();
+        assert_eq!(serde_json::from_str::<Draft>(&json).unwrap(), draft);
+        assert!(serde_json::from_str::<Alert>(&json).is_err());
+        assert!(!json.contains(NOTICE) && !json.contains(ALERT) && !json.contains("rationale"));
+    }
+}
