@@ -6,7 +6,7 @@ use bedwatch_schemas::{
     risk::{Assessment, Head},
     score::ScoreKind,
     signal::Signal,
-    summary::{FeedState, WindowLength},
+    summary::{EegSummary, FeedState, GlucoseSummary, VitalSummary, WindowLength},
     time::{EventTime, Span},
 };
 
@@ -35,13 +35,47 @@ fn yes(priority: Priority, measured: Option<EventTime>) -> Holds {
     Holds::Yes { priority, measured }
 }
 
-/// A current value; with its time where its signal arrives about every minute or oftener.
+/// A current value of one signal and how it stands to now.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    value: f64,
+    at: EventTime,
+    /// It arrives about every minute or oftener.
+    often: bool,
+    /// It came often and has stopped: what it says is of then and not of now.
+    silent: bool,
+}
+
+impl Reading {
+    fn of(frame: &FeatureFrame, signal: Signal) -> Option<Self> {
+        let (value, at, _) = frame.current(signal)?;
+        let age = frame.at.since(at);
+        let vital = frame.vital(signal);
+        let often = vital.and_then(|v| v.window(WindowLength::M5)).is_some_and(|w| w.count >= 3);
+        let silent = age > Span::minutes(2) && (often || vital.is_some_and(|v| came_often(v, age)));
+        Some(Self { value, at, often, silent })
+    }
+
+    /// Its time, where the condition must be seen to persist in its values.
+    fn measured(&self) -> Option<EventTime> {
+        (self.often || self.silent).then_some(self.at)
+    }
+}
+
+/// Whether the last value stands at the end of values at most 100 s apart (three in five minutes).
+/// Their window of five minutes empties while the value grows old, so the next that still reaches
+/// five minutes back from the value is asked: else a last value would be believed for its age.
+fn came_often(vital: &VitalSummary, age: Span) -> bool {
+    let reaching = vital.windows.iter().find(|w| w.length.span().0 >= age.0 + Span::minutes(5).0);
+    reaching.is_some_and(|w| {
+        let rate = w.expected.is_some_and(|n| Span::secs(100 * i64::from(n)) >= w.length.span());
+        w.count >= 3 && rate
+    })
+}
+
+/// A value that speaks of now; with its time where its signal arrives about every minute or oftener.
 fn reading(frame: &FeatureFrame, signal: Signal) -> Option<(f64, Option<EventTime>)> {
-    let (value, at, _) = frame.current(signal)?;
-    let often = frame.vital(signal).and_then(|v| v.window(WindowLength::M5)).is_some_and(|w| w.count >= 3);
-    // A monitor value of two minutes ago says nothing about now if the monitor usually talks.
-    let fresh = frame.at.since(at) <= Span::minutes(2);
-    (fresh || !often).then_some((value, often.then_some(at)))
+    Reading::of(frame, signal).filter(|r| !r.silent).map(|r| (r.value, r.measured()))
 }
 
 fn first(frame: &FeatureFrame, signals: &[Signal]) -> Option<(f64, Option<EventTime>)> {
@@ -49,7 +83,17 @@ fn first(frame: &FeatureFrame, signals: &[Signal]) -> Option<(f64, Option<EventT
 }
 
 /// Mean arterial pressure, arterial line first.
-pub(crate) const MEAN: [Signal; 2] = [Signal::AbpMean, Signal::NibpMean];
+const MEAN: [Signal; 2] = [Signal::AbpMean, Signal::NibpMean];
+
+/// The EEG, if its latest window speaks of now.
+pub(crate) fn eeg(frame: &FeatureFrame) -> Option<&EegSummary> {
+    frame.eeg.as_ref().filter(|e| frame.at.since(e.at) <= Span::secs(15))
+}
+
+/// The glucose sensor, if its latest reading speaks of now: up to three of five minutes missed.
+pub(crate) fn sensor(frame: &FeatureFrame) -> Option<&GlucoseSummary> {
+    frame.glucose.as_ref().filter(|g| frame.at.since(g.at) <= Span::minutes(20))
+}
 
 /// Evaluates the condition of one kind (technical kinds: see [`feed`]).
 #[must_use]
@@ -83,6 +127,8 @@ fn head(assessment: Option<&Assessment>, head: Head, config: &Config) -> Holds {
         yes(Priority::Medium, None)
     } else if risk.probability >= risk.operating_point * config.hysteresis {
         Holds::Between
+    } else if risk.probability.is_nan() {
+        Holds::Unknown
     } else {
         Holds::No
     }
@@ -129,7 +175,7 @@ fn shock(frame: &FeatureFrame) -> Holds {
 /// Electrographic seizure: a seizure-like stretch of 10 s or more (ACNS 2021); high from five
 /// minutes (convulsive status is 5 min, electrographic 10) or at 90 % burden.
 fn seizure(frame: &FeatureFrame) -> Holds {
-    let Some(eeg) = frame.eeg.as_ref().filter(|e| frame.at.since(e.at) <= Span::secs(15)) else {
+    let Some(eeg) = eeg(frame) else {
         return Holds::Unknown;
     };
     if eeg.seizure_for >= Span::minutes(5) || eeg.seizure_burden >= 0.9 {
@@ -144,11 +190,11 @@ fn seizure(frame: &FeatureFrame) -> Holds {
 }
 
 /// Low glucose (ADA/ATTD consensus levels): below 54 mg/dL high; below 70 medium; forecast of 55 or
-/// less within 20 min medium ("urgent low soon"). Clear from 75 and not forecast below 70. A
-/// suspected compression low is only low priority: pressure on the sensor is likelier than a crisis.
+/// less within 20 min medium ("urgent low soon"), from readings below 120: a fall from higher up is
+/// extrapolated too far. Clear from 75 and not forecast below 70. A suspected compression low is only low priority: pressure on the sensor is likelier than a crisis.
 fn hypoglycaemia(frame: &FeatureFrame) -> Holds {
     let lab = frame.lab(Signal::Glucose).filter(|l| frame.at.since(l.at) <= Span::hours(1)).map(|l| l.last);
-    let sensor = frame.glucose.as_ref().filter(|g| frame.at.since(g.at) <= Span::minutes(20));
+    let sensor = sensor(frame);
     let lowest = match (lab, sensor.map(|g| g.last_mg_dl)) {
         (None, None) => return Holds::Unknown,
         (Some(l), Some(s)) => l.min(s),
@@ -173,8 +219,7 @@ fn hypoglycaemia(frame: &FeatureFrame) -> Holds {
 
 /// High glucose: above 250 mg/dL low priority, above 400 medium. Clear from 230 down.
 fn hyperglycaemia(frame: &FeatureFrame) -> Holds {
-    let sensor =
-        frame.glucose.as_ref().filter(|g| frame.at.since(g.at) <= Span::minutes(20)).map(|g| g.last_mg_dl);
+    let sensor = sensor(frame).map(|g| g.last_mg_dl);
     let lab = frame.lab(Signal::Glucose).filter(|l| frame.at.since(l.at) <= Span::hours(2)).map(|l| l.last);
     let Some(value) = sensor.or(lab) else {
         return Holds::Unknown;
@@ -191,18 +236,20 @@ fn hyperglycaemia(frame: &FeatureFrame) -> Holds {
 }
 
 /// NEWS2 (RCP 2017): urgent from 5, emergency from 7. An incomplete score is a lower bound, so it
-/// may raise but not clear.
+/// may raise but not clear; nor may one that counts a monitor that has gone silent.
 fn early_warning(frame: &FeatureFrame, config: &Config) -> Holds {
     let Some(score) = frame.score(ScoreKind::News2) else {
         return Holds::Unknown;
     };
-    let measured = score.components.iter().filter_map(|c| reading(frame, c.signal?)?.1).max();
+    let parts = || score.components.iter().filter_map(|c| Reading::of(frame, c.signal?));
+    let measured = parts().filter_map(|r| r.measured()).max();
+    let known = score.complete && !parts().any(|r| r.silent);
     let (medium, high) = config.news2_points;
     if score.value >= high {
         yes(Priority::High, measured)
     } else if score.value >= medium {
         yes(Priority::Medium, measured)
-    } else if score.complete && score.value <= medium - 2.0 {
+    } else if known && score.value <= medium - 2.0 {
         Holds::No
     } else {
         Holds::Between
@@ -221,3 +268,6 @@ pub fn feed(kind: AlertKind, state: FeedState) -> Holds {
         _ => Holds::Unknown,
     }
 }
+
+#[cfg(test)]
+mod tests;

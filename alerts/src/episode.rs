@@ -70,7 +70,7 @@ impl Episode {
             }
             (State::Active { onset, priority, sequence, clear_since }, Holds::No) => {
                 let since = clear_since.unwrap_or(now);
-                if now.since(since) >= timing.clear() {
+                if now.since(since) >= timing.clear() && now > onset {
                     return self.end(now, timing);
                 }
                 self.state = State::Active { onset, priority, sequence, clear_since: Some(since) };
@@ -95,6 +95,9 @@ impl Episode {
         // Persistence is counted on values, not on the clock: one low value that nothing followed
         // does not persist by growing old.
         let persisted = measured.is_none_or(|at| at.since(since) >= timing.persistence());
+        // A withdrawn value must not lead back into the episode before: its id would be said twice.
+        let ended = quiet_until.map(|until| until - timing.refractory());
+        let since = ended.map_or(since, |ended| since.max(ended));
         let quiet = priority < Priority::High && quiet_until.is_some_and(|until| now < until);
         if !persisted || quiet || !timing.enabled {
             self.state = State::Pending { since, quiet_until };
@@ -194,6 +197,29 @@ mod tests {
         assert!(
             episode.step(at(63), Holds::Yes { priority: Priority::High, measured: None }, &TIMING).is_some()
         );
+    }
+
+    /// A withdrawn value makes an earlier one the latest again.
+    #[test]
+    fn an_episode_never_begins_in_the_one_before() {
+        let mut episode = Episode::default();
+        episode.step(at(100), yes(Priority::High, 100), &TIMING);
+        assert_eq!(episode.step(at(110), yes(Priority::High, 110), &TIMING).unwrap().onset, at(100));
+        episode.step(at(120), Holds::No, &TIMING);
+        assert!(episode.step(at(180), Holds::No, &TIMING).is_some());
+        episode.step(at(181), yes(Priority::High, 100), &TIMING);
+        assert!(episode.step(at(182), yes(Priority::High, 182), &TIMING).is_none(), "2 s since 180");
+        assert_eq!(episode.step(at(190), yes(Priority::High, 190), &TIMING).unwrap().onset, at(180));
+    }
+
+    #[test]
+    fn an_episode_does_not_end_in_the_moment_it_began() {
+        let timing = Timing { clear_secs: 0, ..TIMING };
+        let mut episode = Episode::default();
+        let sparse = Holds::Yes { priority: Priority::High, measured: None };
+        assert!(episode.step(at(0), sparse, &timing).is_some());
+        assert!(episode.step(at(0), Holds::No, &timing).is_none());
+        assert!(episode.step(at(1), Holds::No, &timing).is_some());
     }
 
     proptest! {

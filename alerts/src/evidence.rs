@@ -17,7 +17,7 @@ use bedwatch_schemas::{
     unit::Unit,
 };
 
-use crate::limits;
+use crate::{condition, limits};
 
 /// Most missing subjects listed.
 const MAX_MISSING: usize = 4;
@@ -47,6 +47,7 @@ pub fn collect(
             evidence.facts.push(fact);
         } else if wanted(kind).contains(&subject)
             && evidence.missing.len() < MAX_MISSING
+            && evidence.missing.iter().all(|m| m.subject != subject)
             && !covered(subject, frame)
         {
             evidence.missing.push(Missing { subject, last_at: last_known(subject, frame) });
@@ -178,7 +179,9 @@ fn fact(subject: Subject, frame: &FeatureFrame, assessment: Option<&Assessment>)
         Subject::Signal(signal) => signal_fact(signal, frame),
         Subject::Score(kind) => {
             let score = frame.score(kind)?;
-            Some(plain(score.value, Unit::Score, frame.at))
+            // The shock index is a ratio, the others count points.
+            let unit = if kind == ScoreKind::ShockIndex { Unit::One } else { Unit::Score };
+            Some(plain(score.value, unit, frame.at))
         }
         Subject::Risk(head) => {
             let assessment = assessment?;
@@ -200,8 +203,8 @@ fn derived_fact(
     frame: &FeatureFrame,
     plain: impl Fn(f64, Unit, EventTime) -> Fact,
 ) -> Option<Fact> {
-    let eeg = frame.eeg.as_ref();
-    let glucose = frame.glucose.as_ref();
+    let eeg = condition::eeg(frame);
+    let glucose = condition::sensor(frame);
     match derived {
         Derived::EegSeizureScore => eeg.map(|e| Fact {
             provenance: Some(e.provenance),
@@ -222,19 +225,21 @@ fn derived_fact(
             Some(plain(pao2 / (fio2 / 100.0), Unit::MmHg, at))
         }
         Derived::HrvRmssd => {
-            frame.cardiac.iter().find_map(|c| Some(plain(c.rmssd_ms?, Unit::Millisecond, c.at)))
+            let mut beats = frame.cardiac.iter().filter(|c| frame.at.since(c.at) <= WindowLength::M5.span());
+            beats.find_map(|c| Some(plain(c.rmssd_ms?, Unit::Millisecond, c.at)))
         }
     }
 }
 
 fn signal_fact(signal: Signal, frame: &FeatureFrame) -> Option<Fact> {
     // The sensor glucose lives in its own section with its own age limit.
-    let (value, at, provenance) = match (signal, &frame.glucose) {
+    let sensor = condition::sensor(frame);
+    let (value, at, provenance) = match (signal, sensor) {
         (Signal::CgmGlucose, Some(g)) => (g.last_mg_dl, g.at, g.provenance),
         _ => frame.current(signal)?,
     };
     let subject = Subject::Signal(signal);
-    let trend = match (signal, &frame.glucose) {
+    let trend = match (signal, sensor) {
         (Signal::CgmGlucose, Some(g)) => {
             g.rate_mg_dl_min.map(|r| trend_of(subject, r * 60.0, Span::minutes(20)))
         }
@@ -253,15 +258,25 @@ fn signal_fact(signal: Signal, frame: &FeatureFrame) -> Option<Fact> {
 }
 
 /// The trend of a vital: the shortest stretch over which it moved noteworthily, else the longest.
+/// A window with no more values than a shorter one says nothing of its own, and none reaches back
+/// before the stay.
 fn vital_trend(signal: Signal, frame: &FeatureFrame) -> Option<Trend> {
     let vital = frame.vital(signal)?;
     let subject = Subject::Signal(signal);
+    let stay = frame.at.since(frame.stay_start);
     let mut found = None;
-    for length in [WindowLength::M5, WindowLength::H1, WindowLength::H8] {
-        let Some(slope) = vital.window(length).filter(|w| w.count >= 3).and_then(|w| w.slope_per_hour) else {
+    let mut within = 2;
+    for length in WindowLength::ALL {
+        let Some(window) = vital.window(length).filter(|w| w.count > within) else {
             continue;
         };
-        let trend = trend_of(subject, slope, length.span());
+        within = window.count;
+        let over = length.span().min(stay);
+        let told = matches!(length, WindowLength::M5 | WindowLength::H1 | WindowLength::H8);
+        let Some(slope) = window.slope_per_hour.filter(|_| told && over > Span::ZERO) else {
+            continue;
+        };
+        let trend = trend_of(subject, slope, over);
         if trend.direction != Direction::Stable {
             return Some(trend);
         }
@@ -292,3 +307,6 @@ fn trend_of(subject: Subject, per_hour: f64, over: Span) -> Trend {
     };
     Trend { direction, per_hour, over }
 }
+
+#[cfg(test)]
+mod tests;

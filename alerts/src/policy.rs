@@ -59,8 +59,8 @@ impl Policy {
             let holds = condition::evaluate(kind, frame, assessment, config);
             self.step((kind, None), frame, holds, config, &mut decisions);
         }
-        for feed in &frame.freshness {
-            for kind in [AlertKind::StaleFeed, AlertKind::SignalLost] {
+        for kind in AlertKind::ALL.into_iter().filter(|k| k.is_technical()) {
+            for feed in &frame.freshness {
                 let holds = condition::feed(kind, feed.state);
                 self.step((kind, Some(feed.modality)), frame, holds, config, &mut decisions);
             }
@@ -131,3 +131,6 @@ fn decide(patient: &PatientId, key: Key, t: Transition) -> Decision {
         sequence: t.sequence,
     }
 }
+
+#[cfg(test)]
+mod tests;
