@@ -74,11 +74,19 @@ pub struct Engine {
     pub assess_every_secs: i64,
     /// Attributions computed for a model's alert.
     pub attributions: usize,
+    /// A patient of whom nothing has been heard for so many hours, and no discharge, is forgotten.
+    pub forget_after_hours: i64,
 }
 
 impl Default for Engine {
     fn default() -> Self {
-        Self { cell_millis: 100, grace_millis: 30, assess_every_secs: 10, attributions: 5 }
+        Self {
+            cell_millis: 100,
+            grace_millis: 30,
+            assess_every_secs: 10,
+            attributions: 5,
+            forget_after_hours: 72,
+        }
     }
 }
 
@@ -210,6 +218,9 @@ impl Config {
         if self.engine.assess_every_secs < 1 {
             return Err(Error::Range("engine.assess_every_secs must be at least 1"));
         }
+        if self.engine.forget_after_hours < 1 {
+            return Err(Error::Range("engine.forget_after_hours must be at least 1"));
+        }
         if self.narrator.deadline_millis < 0 {
             return Err(Error::Range("narrator.deadline_millis must not be negative"));
         }
@@ -239,6 +250,7 @@ impl Config {
             alerts: self.alerts.clone(),
             assess_every: Span::secs(self.engine.assess_every_secs),
             attributions: self.engine.attributions,
+            forget_after: Span::hours(self.engine.forget_after_hours),
             hash: self.hash(),
         }
     }

@@ -23,6 +23,7 @@ pub struct Metrics {
     latency: HistogramVec,
     lag: IntGauge,
     patients: IntGauge,
+    forgotten: IntCounter,
     gaps: IntCounter,
     late_to_cell: IntCounter,
     undelivered: IntGauge,
@@ -89,6 +90,11 @@ impl Metrics {
             latency,
             lag: gauge(r, "bedwatch_cell_lag_milliseconds", "How far the closed cells are behind the clock."),
             patients: gauge(r, "bedwatch_patients", "Patients followed."),
+            forgotten: counter(
+                r,
+                "bedwatch_patients_forgotten_total",
+                "Patients forgotten after long silence without a discharge.",
+            ),
             gaps: counter(r, "bedwatch_offset_gaps_total", "Records that vanished from a partition."),
             late_to_cell: counter(
                 r,
@@ -116,7 +122,9 @@ impl Metrics {
         raise(&self.frames, c.frames);
         set(&self.values, &["late"], c.late);
         set(&self.values, &["too_late"], c.too_late);
+        set(&self.values, &["ahead"], c.ahead);
         set(&self.values, &["implausible"], c.implausible);
+        raise(&self.forgotten, c.forgotten);
         set(&self.values, &["duplicate"], c.duplicates);
         set(&self.assessments, &["ok"], c.assessments - c.assessment_failures);
         set(&self.assessments, &["failed"], c.assessment_failures);

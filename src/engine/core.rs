@@ -32,6 +32,8 @@ pub struct Config {
     pub assess_every: Span,
     /// Attributions computed for an alert of a model head.
     pub attributions: usize,
+    /// A patient of whom nothing has been heard for so long, and no discharge, is forgotten.
+    pub forget_after: Span,
     /// The hash of the configuration in force, put into every alert.
     pub hash: String,
 }
@@ -53,6 +55,8 @@ pub struct Counters {
     pub late: u64,
     /// Values that came too late for the windows.
     pub too_late: u64,
+    /// Values ahead of their own arrival, set aside.
+    pub ahead: u64,
     /// Values outside the plausible range, kept and flagged.
     pub implausible: u64,
     /// Repeats of a value already known.
@@ -61,6 +65,8 @@ pub struct Counters {
     pub frames: u64,
     /// Encoder passes.
     pub assessments: u64,
+    /// Patients forgotten after long silence.
+    pub forgotten: u64,
     /// Encoder passes that failed; the rules alert all the same.
     pub assessment_failures: u64,
 }
@@ -166,7 +172,25 @@ impl Core {
         while let Some((due, id)) = self.next_deadline(to) {
             self.evaluate(&id, due, step);
         }
+        // Once an hour of the log's own time, so that every run forgets at the same moment.
+        if hour_of(self.now.as_event_time()) != hour_of(to.as_event_time()) {
+            self.forget(to, step);
+        }
         self.now = self.now.max(to);
+    }
+
+    /// Lets go of patients who left without a discharge; their open episodes end.
+    fn forget(&mut self, now: ArrivalTime, step: &mut Step) {
+        let silent = |p: &Patient| {
+            let last = p.state.last_event_at();
+            last.is_some_and(|at| now.as_event_time().since(at) > self.config.forget_after)
+        };
+        let gone: Vec<PatientId> =
+            self.patients.iter().filter(|(_, p)| silent(p)).map(|(id, _)| id.clone()).collect();
+        for id in gone {
+            self.counters.forgotten += 1;
+            self.discharge(&id, now, step);
+        }
     }
 
     /// The earliest deadline strictly before `to`, ties by patient.
@@ -217,6 +241,7 @@ impl Core {
         let applied = patient.state.apply(event);
         self.counters.late += u64::from(applied.late);
         self.counters.too_late += u64::from(applied.too_late);
+        self.counters.ahead += u64::from(applied.ahead);
         self.counters.implausible += u64::from(applied.implausible);
         self.counters.duplicates += u64::from(applied.duplicate);
         if applied.relevant {
@@ -367,3 +392,6 @@ impl Core {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
