@@ -122,8 +122,11 @@ impl Live {
         };
         let source = Source::start(&source_config(config, &offsets))
             .with_context(|| format!("Kafka at {} cannot be read", config.kafka.bootstrap))?;
-        let merger = Merger::new(config.cut(), source.assigned()?, closed_to);
-        shared.health.assigned();
+        let lanes = source.assigned()?;
+        if !lanes.is_empty() {
+            shared.health.assigned();
+        }
+        let merger = Merger::new(config.cut(), lanes, closed_to);
         Ok(Self { source, merger, core, narration, outlet, checkpoints, offsets, gaps: 0, shared })
     }
 
@@ -195,6 +198,7 @@ impl Live {
                 for (stream, partition) in lanes {
                     self.merger.add(stream, partition);
                 }
+                self.shared.health.assigned();
             }
             Item::Revoked(_) => {
                 // State of partitions taken over by others must not be decided on twice.

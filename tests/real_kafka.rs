@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{bedwatch, by_id, has_onnxruntime, ok};
+use crate::support::{Folder, bedwatch, by_id, has_onnxruntime, ok};
 
 /// Takes the broker down whatever happens.
 struct Kafka {
@@ -37,10 +37,12 @@ fn simulate_into_it_run_out_of_it_and_kcat_reads_the_alerts() {
         return;
     };
     let bootstrap = kafka.bootstrap.as_str();
+    let folder = Folder::new("real-kafka");
+    let said = folder.join("engine.log");
     let mut engine = bedwatch()
         .args(["run", "--listen", "off", "--kafka", bootstrap])
         .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
+        .stderr(std::fs::File::create(&said).unwrap())
         .spawn()
         .unwrap();
     ok(bedwatch().args(["simulate", "--beds", "8", "--for", "40s", "--history", "6h", "--kafka", bootstrap]));
@@ -74,4 +76,22 @@ fn simulate_into_it_run_out_of_it_and_kcat_reads_the_alerts() {
     println!("kcat read {} alert messages of the kinds {kinds:?}", messages.len());
     assert!(kinds.len() >= 3, "{kinds:?}");
     assert!(read("bedwatch.dead-letter").is_empty());
+    let assigned = records(&std::fs::read_to_string(&said).unwrap());
+    assert_eq!(assigned, in_a_group(&folder, bootstrap), "a member of a group read other records");
+}
+
+/// The engine as a static member of a consumer group reads the same topics from their beginning.
+fn in_a_group(folder: &Folder, bootstrap: &str) -> u64 {
+    let config = folder.join("group.toml");
+    let text =
+        format!("[kafka]\nbootstrap = {bootstrap:?}\ngroup = \"bedwatch-test\"\ninstance = \"bedwatch-1\"\n");
+    std::fs::write(&config, text).unwrap();
+    let output = ok(bedwatch().args(["run", "--until-idle", "--listen", "off", "--config"]).arg(&config));
+    records(&String::from_utf8(output.stderr).unwrap())
+}
+
+/// What the engine says at its end: `N records, M dead letters`.
+fn records(log: &str) -> u64 {
+    let line = log.lines().find(|l| l.contains(" records, ")).unwrap_or_else(|| panic!("no count in {log}"));
+    line.split(' ').next().unwrap().parse().unwrap()
 }

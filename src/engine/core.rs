@@ -172,25 +172,7 @@ impl Core {
         while let Some((due, id)) = self.next_deadline(to) {
             self.evaluate(&id, due, step);
         }
-        // Once an hour of the log's own time, so that every run forgets at the same moment.
-        if hour_of(self.now.as_event_time()) != hour_of(to.as_event_time()) {
-            self.forget(to, step);
-        }
         self.now = self.now.max(to);
-    }
-
-    /// Lets go of patients who left without a discharge; their open episodes end.
-    fn forget(&mut self, now: ArrivalTime, step: &mut Step) {
-        let silent = |p: &Patient| {
-            let last = p.state.last_event_at();
-            last.is_some_and(|at| now.as_event_time().since(at) > self.config.forget_after)
-        };
-        let gone: Vec<PatientId> =
-            self.patients.iter().filter(|(_, p)| silent(p)).map(|(id, _)| id.clone()).collect();
-        for id in gone {
-            self.counters.forgotten += 1;
-            self.discharge(&id, now, step);
-        }
     }
 
     /// The earliest deadline strictly before `to`, ties by patient.
@@ -299,8 +281,19 @@ impl Core {
         }
     }
 
+    /// When a patient who left without a discharge is let go: at a moment of the log's own time, so
+    /// that every run forgets at the same moment.
+    fn forget_at(&self, patient: &Patient) -> Option<EventTime> {
+        patient.state.last_event_at().map(|last| last + self.config.forget_after)
+    }
+
     /// Builds the frame of one patient at `at`, runs the encoder when due, and the policy.
     fn evaluate(&mut self, id: &PatientId, at: EventTime, step: &mut Step) {
+        if self.patients.get(id).and_then(|p| self.forget_at(p)).is_some_and(|end| at >= end) {
+            self.counters.forgotten += 1;
+            self.discharge(id, ArrivalTime::from_micros(at.as_micros()), step);
+            return;
+        }
         let Some(patient) = self.patients.get_mut(id) else {
             return;
         };
@@ -325,12 +318,13 @@ impl Core {
             );
             step.outputs.push(Output { draft, triggered });
         }
+        let forget = self.patients.get(id).and_then(|p| self.forget_at(p));
         let config = &self.config;
         if let Some(patient) = self.patients.get_mut(id) {
             let again =
                 patient.unassessed.then(|| patient.assessed_at.map(|t| t + config.assess_every)).flatten();
             let policy = patient.policy.deadline(&frame, &config.alerts);
-            patient.deadline = [again, policy].into_iter().flatten().filter(|t| *t > at).min();
+            patient.deadline = [again, policy, forget].into_iter().flatten().filter(|t| *t > at).min();
             step.frames.push((frame, assessed.then(|| patient.assessment.clone()).flatten()));
         }
     }

@@ -67,6 +67,11 @@ fn decided(step: &Step) -> Vec<(Kind, Phase)> {
     all.filter(|(kind, _)| *kind == Kind::Respiratory).collect()
 }
 
+fn words() -> bedwatch_schemas::rationale::Rationale {
+    use bedwatch_schemas::rationale::{Rationale, RationaleSource, TemplateReason};
+    Rationale { text: String::new(), source: RationaleSource::Template(TemplateReason::NoModel) }
+}
+
 const RAISED: (Kind, Phase) = (Kind::Respiratory, Phase::Raised);
 const RESOLVED: (Kind, Phase) = (Kind::Respiratory, Phase::Resolved);
 
@@ -111,7 +116,11 @@ fn a_silent_patient_is_told_of_and_at_last_forgotten() {
     let stale = step.outputs.iter().map(|o| o.draft.kind()).collect::<Vec<_>>();
     assert_eq!(stale, [Kind::StaleFeed], "silence is an alert itself");
     assert!(decided(&run.core.advance(at(72))).is_empty(), "and resolves nothing");
-    assert_eq!(decided(&run.core.advance(at(74))), [RESOLVED]);
+    let step = run.core.advance(at(5_000));
+    assert_eq!(decided(&step), [RESOLVED]);
+    let resolved = step.outputs[0].draft.clone().with_rationale(words());
+    let last = EventTime::from_millis(START_MILLIS + 39_000);
+    assert_eq!(resolved.at, last + Span::hours(72), "at its own time, however far the clock has run");
     assert!(run.core.patients().is_empty());
     assert_eq!(run.core.counters().forgotten, 1);
 }
