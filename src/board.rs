@@ -7,7 +7,7 @@ use std::{
 
 use bedwatch_schemas::{
     NOTICE,
-    alert::{Alert, Phase, Priority},
+    alert::{Alert, AlertKind, Phase, Priority},
     frame::FeatureFrame,
     ids::{AlertId, PatientId},
     risk::Assessment,
@@ -129,7 +129,9 @@ impl Board {
             bed.alerts.retain(|a| a.id != alert.id);
             if alert.phase != Phase::Resolved {
                 bed.alerts.push(view.clone());
-                bed.alerts.sort_by_key(|a| (std::cmp::Reverse(a.priority), a.onset));
+                // A named condition says more than a score over its threshold.
+                let vague = AlertKind::EarlyWarning.name();
+                bed.alerts.sort_by_key(|a| (std::cmp::Reverse(a.priority), a.kind == vague, a.onset));
             }
         }
         inner.recent.insert(0, view);

@@ -79,6 +79,7 @@ fn eeg_segments() {
     };
     if let Some((m, _)) = row("EEG segments (IIIC, EDF+)", &[data.join("iiic")], &[]) {
         positive(&m, "frames");
+        positive(&m, "risks");
         assert!(m["events_by_stream"]["waveforms"].as_u64().unwrap() > 0);
     }
 }

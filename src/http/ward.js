@@ -33,18 +33,18 @@ function alertNode(alert, withBed, folded) {
   const where = withBed && alert.bed ? "Bed " + alert.bed + ": " : "";
   const phase = alert.phase === "resolved" ? " (resolved)" : "";
   head.append(el("strong", "", where + (kinds[alert.kind] || alert.kind) + phase));
-  const words = el("p", "", alert.text);
+  const text = el("p", "", alert.text);
   const by = el("p", "small", clock(alert.at) + " UTC, written by " + alert.written_by);
   if (folded) {
     const details = el("details");
     const summary = el("summary");
     summary.append(...head.childNodes);
-    details.append(summary, words, by);
+    details.append(summary, text, by);
     details.open = opened.has(alert.id);
     details.addEventListener("toggle", () => (details.open ? opened.add(alert.id) : opened.delete(alert.id)));
     node.append(details);
   } else {
-    node.append(head, words, by);
+    node.append(head, text, by);
   }
   return node;
 }
@@ -64,7 +64,7 @@ function bedNode(bed) {
   const row = (label, value) => list.append(el("dt", "", label), el("dd", "", value));
   for (const r of bed.readings) row(r.label, number(r.value, r.unit) + " " + (units[r.unit] ?? r.unit));
   if (bed.news2 !== null) row("NEWS2", String(bed.news2));
-  for (const r of bed.risks) row(r.head + " risk", (r.probability * 100).toFixed(0) + " %" + (r.alerting ? " (over its limit)" : ""));
+  for (const r of bed.risks) row(r.head + " risk", (r.probability * 100).toFixed(r.probability < 0.1 ? 1 : 0) + " %" + (r.alerting ? " (over its limit)" : ""));
   node.append(list);
   bed.alerts.forEach((alert, i) => node.append(alertNode(alert, false, i > 0)));
   node.append(el("p", "small", bed.unit + ", as of " + clock(bed.at) + " UTC"));
@@ -77,27 +77,40 @@ function say(text, stale) {
   state.className = stale ? "stale" : "";
 }
 
+function show(board) {
+  $("notice").textContent = board.notice;
+  $("empty").hidden = board.beds.length > 0;
+  $("beds").replaceChildren(...board.beds.map(bedNode));
+  $("recent").replaceChildren(...board.recent.slice(0, 20).map((a) => {
+    const li = el("li");
+    li.append(alertNode(a, true, false));
+    return li;
+  }));
+  const behind = board.engine_time ? (Date.now() - new Date(board.engine_time)) / 1000 : Infinity;
+  const open = board.beds.filter((b) => b.alerts.length).length;
+  if (behind > 5) say("The engine has decided nothing for " + Math.round(behind) + " s", true);
+  else say(board.beds.length + " beds, " + open + " with alerts, live", false);
+}
+
 async function refresh() {
+  let board = null;
   try {
     const response = await fetch("/api/v1/board", { signal: AbortSignal.timeout(3000) });
     if (!response.ok) throw new Error(String(response.status));
-    const board = await response.json();
+    board = await response.json();
     lastGood = Date.now();
-    $("notice").textContent = board.notice;
-    $("empty").hidden = board.beds.length > 0;
-    $("beds").replaceChildren(...board.beds.map(bedNode));
-    $("recent").replaceChildren(...board.recent.slice(0, 20).map((a) => {
-      const li = el("li");
-      li.append(alertNode(a, true, false));
-      return li;
-    }));
-    const behind = board.engine_time ? (Date.now() - new Date(board.engine_time)) / 1000 : Infinity;
-    const open = board.beds.filter((b) => b.alerts.length).length;
-    if (behind > 5) say("The engine has decided nothing for " + Math.round(behind) + " s", true);
-    else say(board.beds.length + " beds, " + open + " with alerts, live", false);
   } catch {
     const secs = lastGood ? Math.round((Date.now() - lastGood) / 1000) + " s old" : "never received";
     say("No connection: this page is " + secs, true);
+  }
+  if (board) {
+    try {
+      show(board);
+    } catch (error) {
+      // A fault of the page must not look like a quiet ward.
+      say("This page has a fault and shows nothing current", true);
+      console.error(error);
+    }
   }
   setTimeout(refresh, 1000);
 }

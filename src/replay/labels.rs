@@ -31,8 +31,9 @@ pub fn scored(outcome: &Outcome, head: Head) -> Vec<Scored> {
             }?;
             let this = hour_of(hour.at);
             // Risks come in time order; the last of the hour is what the hour ends with.
-            let found = outcome.risks.iter().rev().find(|r| hour_of(r.at) == this);
-            Some(Scored { truth, risk: found.and_then(|r| r.probabilities[index]).unwrap_or(0.0) })
+            let in_hour = outcome.risks.iter().rev().filter(|r| hour_of(r.at) == this);
+            let risk = in_hour.filter_map(|r| r.probabilities[index]).next().unwrap_or(0.0);
+            Some(Scored { truth, risk })
         })
         .collect()
 }

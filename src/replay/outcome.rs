@@ -9,7 +9,7 @@ use bedwatch_schemas::{
     frame::FeatureFrame,
     risk::{Assessment, Head},
     score::ScoreKind,
-    time::EventTime,
+    time::{EventTime, Span},
 };
 
 use super::Source;
@@ -26,6 +26,10 @@ pub struct RiskRow {
     pub probabilities: [Option<f32>; 2],
     /// Scores in the order of [`ScoreKind::ALL`].
     pub scores: [Option<f64>; 6],
+    /// Seizure-likeness of the EEG by rule, 0 to 1.
+    pub seizure_score: Option<f64>,
+    /// Sensor glucose forecast in 20 min by rule, mg/dL.
+    pub glucose_forecast_mg_dl: Option<f64>,
 }
 
 /// What one source gave.
@@ -39,7 +43,7 @@ pub struct Outcome {
     pub counters: Counters,
     /// Frames evaluated.
     pub frames: u64,
-    /// One row for each encoder pass.
+    /// One row for each encoder pass and each new second of EEG.
     pub risks: Vec<RiskRow>,
     /// The alerts.
     pub alerts: Vec<Alert>,
@@ -75,15 +79,19 @@ impl Outcome {
     pub(super) fn frame(&mut self, frame: &FeatureFrame, assessment: Option<&Assessment>) {
         self.frames += 1;
         self.span = Some((self.span.map_or(frame.at, |(first, _)| first), frame.at));
-        let Some(assessment) = assessment else {
+        let seizure_score = frame.eeg.as_ref().filter(|e| frame.at.since(e.at) <= Span::secs(1));
+        if assessment.is_none() && seizure_score.is_none() {
             return;
-        };
-        self.operating_points.extend(assessment.risks.iter().map(|r| (r.head, r.operating_point)));
+        }
+        let risks = assessment.map_or(&[][..], |a| &a.risks);
+        self.operating_points.extend(risks.iter().map(|r| (r.head, r.operating_point)));
         self.risks.push(RiskRow {
             patient: frame.patient.as_str().to_owned(),
             at: frame.at,
-            probabilities: Head::ALL.map(|head| assessment.risk(head).map(|r| r.probability)),
+            probabilities: Head::ALL.map(|head| risks.iter().find(|r| r.head == head).map(|r| r.probability)),
             scores: ScoreKind::ALL.map(|kind| frame.score(kind).map(|s| s.value)),
+            seizure_score: seizure_score.map(|e| e.seizure_score),
+            glucose_forecast_mg_dl: frame.glucose.as_ref().and_then(|g| g.forecast_20min_mg_dl),
         });
     }
 

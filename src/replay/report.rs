@@ -30,7 +30,7 @@ pub struct Metrics {
     pub units: [u64; 3],
     /// Frames evaluated.
     pub frames: u64,
-    /// Encoder passes.
+    /// Rows of risks: encoder passes and seconds of EEG.
     pub risks: u64,
     /// Alerts raised by kind.
     pub raised_by_kind: BTreeMap<&'static str, u64>,

@@ -1,4 +1,6 @@
-//! `risks.parquet`: one row for each encoder pass, in the order of sources and time.
+//! `risks.parquet`: one row for each encoder pass and each new second of EEG, in the order of sources
+//! and time. Columns of heads are calibrated probabilities; scores, `seizure_score` and the glucose
+//! forecast are rules.
 
 use std::{fs::File, path::Path, sync::Arc};
 
@@ -23,6 +25,8 @@ pub fn write(outcomes: &[Outcome], path: &Path) -> anyhow::Result<()> {
     ];
     fields.extend(Head::ALL.map(|h| Field::new(format!("{}_risk", h.name()), DataType::Float32, true)));
     fields.extend(ScoreKind::ALL.map(|s| Field::new(s.name(), DataType::Float64, true)));
+    fields.push(Field::new("seizure_score", DataType::Float64, true));
+    fields.push(Field::new("glucose_forecast_mg_dl", DataType::Float64, true));
     let schema = Arc::new(Schema::new(fields));
     let mut writer = ArrowWriter::try_new(File::create(path)?, schema.clone(), None)?;
     for outcome in outcomes.iter().filter(|o| !o.risks.is_empty()) {
@@ -46,5 +50,7 @@ fn batch(outcome: &Outcome, schema: &Arc<Schema>) -> anyhow::Result<RecordBatch>
     for i in 0..ScoreKind::ALL.len() {
         columns.push(Arc::new(rows.iter().map(|r| r.scores[i]).collect::<Float64Array>()));
     }
+    columns.push(Arc::new(rows.iter().map(|r| r.seizure_score).collect::<Float64Array>()));
+    columns.push(Arc::new(rows.iter().map(|r| r.glucose_forecast_mg_dl).collect::<Float64Array>()));
     Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }
