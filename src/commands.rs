@@ -60,11 +60,24 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let whole: Vec<String> = error.chain().map(ToString::to_string).collect();
-            terminal::note(&format!("bedwatch: {}", whole.join(": ")));
+            terminal::note(&format!("bedwatch: {}", sentence(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// One sentence out of an error and its causes; a cause that its error already quotes is not said
+/// again.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut whole = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if whole.is_empty() {
+            whole = cause;
+        } else if !whole.contains(&cause) {
+            whole = format!("{whole}: {cause}");
+        }
+    }
+    whole
 }
 
 /// Reads a duration such as `90s`, `10m`, `24h`, `2d`.
@@ -96,6 +109,12 @@ fn load_config(file: Option<&PathBuf>) -> anyhow::Result<crate::config::Config> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_not_said_twice() {
+        let error = anyhow::anyhow!("refused").context("reading x: refused").context("no answer");
+        assert_eq!(sentence(&error), "no answer: reading x: refused");
+    }
 
     #[test]
     fn the_command_line_is_sound_and_durations_parse() {

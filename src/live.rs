@@ -120,8 +120,12 @@ impl Live {
             }
             None => (Core::new(core_config, models), ArrivalTime::from_micros(0), BTreeMap::new()),
         };
-        let source = Source::start(&source_config(config, &offsets))
-            .with_context(|| format!("Kafka at {} cannot be read", config.kafka.bootstrap))?;
+        let source = Source::start(&source_config(config, &offsets)).with_context(|| {
+            format!(
+                "Kafka at {} cannot be read (`cargo xtask kafka up` starts a local one)",
+                config.kafka.bootstrap
+            )
+        })?;
         let lanes = source.assigned()?;
         if !lanes.is_empty() {
             shared.health.assigned();
