@@ -18,50 +18,13 @@ use super::{
     error::{At, Error},
     lines::{Lines, MAX_TABLE_LINE},
 };
+use crate::cinc2019::MEASURED;
 
 /// What a reader of these files must know of the units taken.
 pub const NOTES: [&str; 3] = [
     "Lactate is documented as mg/dL; its magnitudes are those of mmol/L, and it is taken as mmol/L",
     "Magnesium is documented as mmol/dL; its magnitudes are those of mg/dL, and it is taken as mg/dL",
     "FiO2 up to 1 is taken as a fraction, above 1 as percent",
-];
-
-/// Column name and signal.
-const SIGNALS: [(&str, Signal); 34] = [
-    ("HR", Signal::HeartRate),
-    ("O2Sat", Signal::Spo2),
-    ("Temp", Signal::Temperature),
-    ("SBP", Signal::NibpSystolic),
-    ("MAP", Signal::NibpMean),
-    ("DBP", Signal::NibpDiastolic),
-    ("Resp", Signal::RespRate),
-    ("EtCO2", Signal::Etco2),
-    ("BaseExcess", Signal::BaseExcess),
-    ("HCO3", Signal::Bicarbonate),
-    ("FiO2", Signal::Fio2),
-    ("pH", Signal::ArterialPh),
-    ("PaCO2", Signal::Paco2),
-    ("SaO2", Signal::Sao2),
-    ("AST", Signal::Ast),
-    ("BUN", Signal::Bun),
-    ("Alkalinephos", Signal::AlkalinePhosphatase),
-    ("Calcium", Signal::Calcium),
-    ("Chloride", Signal::Chloride),
-    ("Creatinine", Signal::Creatinine),
-    ("Bilirubin_direct", Signal::BilirubinDirect),
-    ("Glucose", Signal::Glucose),
-    ("Lactate", Signal::Lactate),
-    ("Magnesium", Signal::Magnesium),
-    ("Phosphate", Signal::Phosphate),
-    ("Potassium", Signal::Potassium),
-    ("Bilirubin_total", Signal::BilirubinTotal),
-    ("TroponinI", Signal::TroponinI),
-    ("Hct", Signal::Hematocrit),
-    ("Hgb", Signal::Hemoglobin),
-    ("PTT", Signal::Ptt),
-    ("WBC", Signal::Wbc),
-    ("Fibrinogen", Signal::Fibrinogen),
-    ("Platelets", Signal::Platelets),
 ];
 
 /// The highest ICULOS taken (ten years), so that a wild number cannot leave the time axis.
@@ -91,14 +54,14 @@ impl Column {
             "SepsisLabel" => Self::Sepsis,
             "DeteriorationLabel" => Self::Deterioration,
             "Unit1" | "Unit2" | "HospAdmTime" => Self::Unused,
-            _ => SIGNALS.iter().find(|(n, _)| *n == name).map_or(Self::Unknown, |(_, s)| Self::Signal(*s)),
+            _ => MEASURED.iter().find(|(n, _)| *n == name).map_or(Self::Unknown, |(_, s)| Self::Signal(*s)),
         }
     }
 
     /// The column's name in an error: only words of the format.
     fn word(self) -> &'static str {
         match self {
-            Self::Signal(s) => SIGNALS.iter().find(|(_, t)| *t == s).map_or("a signal", |(n, _)| *n),
+            Self::Signal(s) => MEASURED.iter().find(|(_, t)| *t == s).map_or("a signal", |(n, _)| *n),
             Self::Age => "Age",
             Self::Gender => "Gender",
             Self::Hour => "ICULOS",

@@ -16,44 +16,7 @@ use super::{
     physiology::Physiology,
     rng::{Concern, between, chance, stream},
 };
-
-/// The measured columns, in the challenge's order, with the signal each holds.
-const MEASURED: [(&str, Signal); 34] = [
-    ("HR", Signal::HeartRate),
-    ("O2Sat", Signal::Spo2),
-    ("Temp", Signal::Temperature),
-    ("SBP", Signal::AbpSystolic),
-    ("MAP", Signal::AbpMean),
-    ("DBP", Signal::AbpDiastolic),
-    ("Resp", Signal::RespRate),
-    ("EtCO2", Signal::Etco2),
-    ("BaseExcess", Signal::BaseExcess),
-    ("HCO3", Signal::Bicarbonate),
-    ("FiO2", Signal::Fio2),
-    ("pH", Signal::ArterialPh),
-    ("PaCO2", Signal::Paco2),
-    ("SaO2", Signal::Sao2),
-    ("AST", Signal::Ast),
-    ("BUN", Signal::Bun),
-    ("Alkalinephos", Signal::AlkalinePhosphatase),
-    ("Calcium", Signal::Calcium),
-    ("Chloride", Signal::Chloride),
-    ("Creatinine", Signal::Creatinine),
-    ("Bilirubin_direct", Signal::BilirubinDirect),
-    ("Glucose", Signal::Glucose),
-    ("Lactate", Signal::Lactate),
-    ("Magnesium", Signal::Magnesium),
-    ("Phosphate", Signal::Phosphate),
-    ("Potassium", Signal::Potassium),
-    ("Bilirubin_total", Signal::BilirubinTotal),
-    ("TroponinI", Signal::TroponinI),
-    ("Hct", Signal::Hematocrit),
-    ("Hgb", Signal::Hemoglobin),
-    ("PTT", Signal::Ptt),
-    ("WBC", Signal::Wbc),
-    ("Fibrinogen", Signal::Fibrinogen),
-    ("Platelets", Signal::Platelets),
-];
+use crate::cinc2019::MEASURED;
 
 /// One hour of a stay.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,7 +73,16 @@ pub fn hourly_table(seed: u64, bed: u64, hours: usize, scenario: Scenario) -> Ho
     }
 }
 
+/// The column of a signal; the ward's arterial pressures stand in the pressure columns.
 fn column(signal: Signal) -> Option<usize> {
+    let signal = match signal {
+        Signal::AbpSystolic => Signal::NibpSystolic,
+        Signal::AbpMean => Signal::NibpMean,
+        Signal::AbpDiastolic => Signal::NibpDiastolic,
+        // Not in the challenge: the ward's cuff readings are not written.
+        Signal::NibpSystolic | Signal::NibpMean | Signal::NibpDiastolic => return None,
+        other => other,
+    };
     MEASURED.iter().position(|(_, s)| *s == signal)
 }
 
