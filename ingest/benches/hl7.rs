@@ -8,7 +8,7 @@
 use std::{hint::black_box, time::Duration};
 
 use bedwatch_ingest::{
-    Record,
+    FUTURE_TOLERANCE, Record,
     hl7::{self, Config},
 };
 use bedwatch_schemas::{event::Stream, time::ArrivalTime};
@@ -100,13 +100,13 @@ fn benches(c: &mut Criterion) {
             key: None,
             payload: text.as_bytes(),
         };
-        let decoded = hl7::decode(&record, &config);
+        let decoded = hl7::decode(&record, &config, FUTURE_TOLERANCE);
         assert_eq!((decoded.events.len(), decoded.rejections.len()), (events, 0), "{name}");
         assert!(decoded.events[0].location.is_some());
         let mut group = c.benchmark_group(format!("hl7 {name} ({} bytes, {events} values)", text.len()));
         group.throughput(Throughput::Bytes(text.len() as u64)).measurement_time(Duration::from_secs(3));
         group.bench_function("bedwatch: bytes to events", |b| {
-            b.iter(|| hl7::decode(black_box(&record), &config))
+            b.iter(|| hl7::decode(black_box(&record), &config, FUTURE_TOLERANCE))
         });
         group.bench_function("bedwatch: index of segments", |b| {
             b.iter(|| hl7::lexer::segments(black_box(record.payload)));

@@ -27,7 +27,7 @@ impl Default for Config {
 #[must_use]
 pub fn decode(record: &Record, config: &Config) -> Decoded {
     match record.stream {
-        Stream::Hl7v2 => hl7::decode(record, &config.hl7),
+        Stream::Hl7v2 => hl7::decode(record, &config.hl7, config.future_tolerance),
         Stream::Fhir => fhir::decode(record, config.future_tolerance),
         Stream::Vitals => vitals::decode(record, config.future_tolerance),
         Stream::Waveforms => waveforms::decode(record, config.future_tolerance),
@@ -40,6 +40,21 @@ mod tests {
     use bedwatch_schemas::time::ArrivalTime;
 
     use super::*;
+
+    /// The tolerance a site sets holds for every stream.
+    #[test]
+    fn the_future_tolerance_reaches_hl7() {
+        let text = "MSH|^~\\&|A|B|||20260101000000||ORU^R01|1|P|2.6\rPID|||p\rOBR|1|||x\r\
+                    OBX|1|NM|8867-4^HR^LN||80|/min|||||F|||20260101001000";
+        let arrival = ArrivalTime::from_millis(1_767_225_600_000);
+        let payload = text.as_bytes();
+        let record = Record { stream: Stream::Hl7v2, partition: 0, offset: 0, arrival, key: None, payload };
+        for (minutes, events) in [(9, 0), (10, 1)] {
+            let config = Config { future_tolerance: Span::minutes(minutes), ..Config::default() };
+            let got = decode(&record, &config);
+            assert_eq!((got.events.len(), got.rejections.len()), (events, 1 - events), "{minutes} min");
+        }
+    }
 
     #[test]
     fn every_stream_goes_to_its_own_decoder_and_accounts_for_nonsense() {

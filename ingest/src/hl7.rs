@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use bedwatch_schemas::{
     dead_letter::{Place, Reason, Rejection},
     signal::Signal,
-    time::EventTime,
+    time::{EventTime, Span},
 };
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,7 @@ impl Default for Config {
 /// Turns one record into events and rejections. A unit is a non-blank line of the payload; a payload
 /// that is refused as a whole is one unit.
 #[must_use]
-pub fn decode(record: &Record<'_>, config: &Config) -> Decoded {
+pub fn decode(record: &Record<'_>, config: &Config, future_tolerance: Span) -> Decoded {
     let payload = record.payload;
     if payload.len() > MAX_BYTES {
         return refuse(Reason::TooLarge);
@@ -78,7 +78,7 @@ pub fn decode(record: &Record<'_>, config: &Config) -> Decoded {
     if segments.is_empty() {
         return refuse(Reason::Malformed);
     }
-    message::Reader::new(record, config, &segments).read()
+    message::Reader::new(record, config, future_tolerance, &segments).read()
 }
 
 /// When the first message of a payload says that it was sent (MSH-7): for readers of files, which

@@ -6,7 +6,7 @@ use bedwatch_schemas::{
     dead_letter::{Place, Reason, Rejection},
     event::{Body, Event},
     ids::{EncounterId, Location, PatientId, SourceId},
-    time::EventTime,
+    time::{EventTime, Span},
 };
 
 use super::{
@@ -79,6 +79,8 @@ pub(super) struct Context<'h, 'a> {
 pub(super) struct Reader<'a> {
     pub record: &'a Record<'a>,
     pub config: &'a Config,
+    /// How far an observation's time may lie after the record's arrival.
+    pub future_tolerance: Span,
     pub segments: &'a [Segment],
     pub clock: Clock<'a>,
     events: Vec<Event>,
@@ -89,10 +91,16 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(record: &'a Record<'a>, config: &'a Config, segments: &'a [Segment]) -> Self {
+    pub fn new(
+        record: &'a Record<'a>,
+        config: &'a Config,
+        future_tolerance: Span,
+        segments: &'a [Segment],
+    ) -> Self {
         Self {
             record,
             config,
+            future_tolerance,
             segments,
             clock: Clock::new(config.default_offset_minutes),
             events: Vec::with_capacity(segments.len().min(64)),

@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
     pub(super) fn time(&mut self, stamp: &Stamp<'a>) -> Result<EventTime, Rejection> {
         let refuse = |reader: &Self, reason| reader.at(stamp.segment, stamp.text, reason, stamp.field);
         let time = self.clock.read(stamp.text.bytes).ok_or_else(|| refuse(self, Reason::BadTime))?;
-        subject::not_ahead(time, self.record, subject::FUTURE_TOLERANCE)
+        subject::not_ahead(time, self.record, self.future_tolerance)
             .map_err(|reason| refuse(self, reason))?;
         Ok(time)
     }

@@ -6,7 +6,10 @@ mod rules;
 mod shared;
 
 use super::{Config, decode};
-use crate::record::{Decoded, Record};
+use crate::{
+    FUTURE_TOLERANCE,
+    record::{Decoded, Record},
+};
 use bedwatch_schemas::{
     event::{Body, Stream},
     time::ArrivalTime,
@@ -23,7 +26,7 @@ fn record<'a>(key: Option<&'a str>, payload: &'a [u8]) -> Record<'a> {
 /// Decodes, checking what always holds: the units add up, and each rejected one has a rejection whose
 /// place lies within the payload.
 fn read(key: Option<&str>, payload: &[u8]) -> Decoded {
-    let decoded = decode(&record(key, payload), &Config::default());
+    let decoded = decode(&record(key, payload), &Config::default(), FUTURE_TOLERANCE);
     let units = decoded.units;
     assert_eq!(units.total, units.decoded + units.skipped + units.rejected);
     assert_eq!(decoded.rejections.len(), units.rejected);

@@ -6,7 +6,10 @@ use bedwatch_schemas::{
 };
 
 use super::{HEAD, decode, oru, read, record, said};
-use crate::hl7::{Config, MAX_BYTES, MAX_REJECTIONS, sent_at};
+use crate::{
+    FUTURE_TOLERANCE,
+    hl7::{Config, MAX_BYTES, MAX_REJECTIONS, sent_at},
+};
 
 fn check(rows: &[(&str, &str)]) {
     for (obx, want) in rows {
@@ -53,7 +56,7 @@ fn codes() {
 fn configured_local_codes_take_the_place_of_the_usual_ones() {
     let site: Config = serde_json::from_str(r#"{"local_codes": {"PULSFREQ": "heart_rate"}}"#).unwrap();
     let payload = oru("NM|pulsfreq^x^L||80|/min|||||F\rOBX|2|NM|K^x^L||4|mmol/L|||||F");
-    assert_eq!(said(&decode(&record(None, &payload), &site)), "heart_rate=80 Final");
+    assert_eq!(said(&decode(&record(None, &payload), &site, FUTURE_TOLERANCE)), "heart_rate=80 Final");
     assert!(serde_json::from_str::<Config>(r#"{"local": {}}"#).is_err());
 }
 
@@ -183,7 +186,7 @@ fn the_time_is_that_of_the_observation_else_the_order_else_the_message() {
     }
     let config = Config { default_offset_minutes: 60, ..Config::default() };
     let text = msh("") + &obx("20260301120000");
-    let decoded = decode(&record(None, text.as_bytes()), &config);
+    let decoded = decode(&record(None, text.as_bytes()), &config, FUTURE_TOLERANCE);
     assert_eq!(decoded.events[0].event_time.to_string(), "2026-03-01T11:00:00Z");
     assert_eq!(sent_at(msh("20260303").as_bytes(), &config).unwrap().to_string(), "2026-03-02T23:00:00Z");
     assert_eq!(sent_at(b"PID|1", &config), None);
