@@ -113,19 +113,22 @@ impl Narration {
             finish(&self.writer, &*self.done, output, TemplateReason::QueueFull);
             return;
         }
-        let place = (std::cmp::Reverse(output.draft.priority()), deadline, queue.next);
-        // An earlier message of the same episode that still waits goes first, in the template's
-        // words: an episode's messages leave in order.
+        let mut place = (std::cmp::Reverse(output.draft.priority()), deadline, queue.next);
+        queue.next += 1;
+        // An earlier message of the same episode that still waits goes first: it moves up to the
+        // priority of this one, and this one waits at least as long.
         let id = output.draft.id();
         let earlier: Vec<Place> =
             queue.jobs.iter().filter(|(_, job)| job.draft.id() == id).map(|(place, _)| *place).collect();
-        let overtaken: Vec<Output> = earlier.iter().filter_map(|place| queue.jobs.remove(place)).collect();
-        queue.next += 1;
+        for before in earlier {
+            place.0 = place.0.min(before.0);
+            place.1 = place.1.max(before.1);
+            if let Some(job) = queue.jobs.remove(&before) {
+                queue.jobs.insert((place.0, before.1, before.2), job);
+            }
+        }
         queue.jobs.insert(place, output);
         drop(queue);
-        for output in overtaken {
-            finish(&self.writer, &*self.done, output, TemplateReason::Lifecycle);
-        }
         self.shared.changed.notify_all();
     }
 
