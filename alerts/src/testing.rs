@@ -199,12 +199,19 @@ impl With for FeatureFrame {
 
 /// What an encoder with operating points .5 and .75 says of both heads.
 pub fn assessment(secs: i64, sepsis: f32, deterioration: f32) -> Assessment {
-    let risk =
-        |(head, probability)| Risk { head, probability, operating_point: 0.5, high_priority_point: 0.75 };
+    let risk = |(head, probability)| Risk {
+        head,
+        probability,
+        operating_point: 0.5,
+        high_priority_point: 0.75,
+        certainty: None,
+    };
     Assessment {
         patient: patient(),
         at: at(secs),
         model: ModelRef { name: "encoder".to_owned(), version: "3".to_owned() },
         risks: [(Head::Sepsis, sepsis), (Head::Deterioration, deterioration)].map(risk).to_vec(),
+        distance: None,
+        unfamiliar: false,
     }
 }

@@ -79,6 +79,7 @@ fn evidence() -> Evidence {
         facts: facts.into_iter().enumerate().map(fact).collect(),
         missing: missing.to_vec(),
         feeds: Vec::new(),
+        account: None,
     }
 }
 

@@ -148,12 +148,15 @@ impl Encoder {
             probability: spec.probability(answer.logits[spec.index]),
             operating_point: spec.operating_point,
             high_priority_point: spec.high_priority_point,
+            certainty: None,
         });
         let assessment = Assessment {
             patient: frame.patient.clone(),
             at: frame.at,
             model: self.model.clone(),
             risks: risks.collect(),
+            distance: None,
+            unfamiliar: false,
         };
         Ok((assessment, answer.embedding))
     }
@@ -180,7 +183,7 @@ impl Encoder {
             let Some(source) = source else { continue };
             self.tokenizer.mask(&tokens.values, i, masked);
             let without = spec.probability(self.run(session, masked)?.logits[spec.index]);
-            found.push(Attribution { subject: Subject::Signal(*source), delta: with - without });
+            found.push(Attribution { subject: Subject::Signal(*source), delta: with - without, since: None });
         }
         found.sort_by(|a, b| {
             b.delta.abs().total_cmp(&a.delta.abs()).then_with(|| a.subject.name().cmp(b.subject.name()))

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::{
     event::{Modality, Provenance},
     medication::Drug,
-    risk::Head,
+    risk::{Account, Head},
     score::ScoreKind,
     signal::Signal,
     time::{EventTime, Span},
@@ -280,6 +280,9 @@ pub struct Evidence {
     pub missing: Vec<Missing>,
     /// Feeds that were silent or lost (technical alerts rest on these).
     pub feeds: Vec<SilentFeed>,
+    /// What the model says of its own answer; `None` for rules.
+    #[serde(default)]
+    pub account: Option<Account>,
 }
 
 /// A feed that stopped describing the patient.

@@ -37,7 +37,7 @@ fn drafts(attributions: &[Attribution]) -> Vec<Draft> {
 
 #[test]
 fn a_draft_becomes_the_alert_that_was_decided() {
-    let attributions = [Attribution { subject: Subject::Signal(Signal::Lactate), delta: 0.2 }];
+    let attributions = [Attribution { subject: Subject::Signal(Signal::Lactate), delta: 0.2, since: None }];
     let [sepsis, respiratory] = &drafts(&attributions)[..] else { panic!("two are raised") };
     for (draft, kind, by, version) in [
         (sepsis, AlertKind::Sepsis, "encoder", "3"),

@@ -25,7 +25,7 @@ fn of(kind: AlertKind, frame: &FeatureFrame) -> Evidence {
 }
 
 fn moved(subject: Subject) -> Attribution {
-    Attribution { subject, delta: 0.1 }
+    Attribution { subject, delta: 0.1, since: None }
 }
 
 /// Everything any kind asks for is known.

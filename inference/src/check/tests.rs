@@ -57,7 +57,7 @@ pub(crate) fn evidences() -> impl Strategy<Value = Evidence> {
                 feeds.into_iter().map(|(modality, last_at)| SilentFeed { modality, last_at }).collect();
             feeds.sort_by_key(|f| f.modality);
             feeds.dedup_by_key(|f| f.modality);
-            Evidence { facts, missing: missing.collect(), feeds }
+            Evidence { facts, missing: missing.collect(), feeds, account: None }
         })
 }
 
@@ -98,6 +98,7 @@ fn evidence() -> Evidence {
             .collect(),
         missing: vec![Missing { subject: Subject::Signal(Signal::Wbc), last_at: None }],
         feeds: vec![SilentFeed { modality: Modality::Ecg, last_at: at }],
+        account: None,
     }
 }
 

@@ -104,6 +104,7 @@ fn shock() -> Evidence {
         ],
         missing: vec![Missing { subject: Subject::Signal(Signal::Hemoglobin), last_at: None }],
         feeds: Vec::new(),
+        account: None,
     }
 }
 
