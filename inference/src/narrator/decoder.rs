@@ -1,5 +1,4 @@
-//! A decoder in the layout Hugging Face exports: `input_ids, attention_mask, position_ids,
-//! past_key_values.{i}.key/value -> logits, present.{i}.key/value`, one sequence at a time.
+//! A decoder in the layout Hugging Face exports ([`super::layout`]), one sequence at a time.
 //!
 //! The cache is the runtime's own tensors handed back in: nothing is copied between tokens.
 
@@ -11,28 +10,16 @@ use ort::{
     value::{DynValue, Tensor, TensorRef},
 };
 
-use super::Error;
+use super::{
+    Error,
+    layout::{Layout, Stated},
+};
 use crate::runtime;
-
-/// The sizes of a decoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    /// Layers.
-    pub layers: usize,
-    /// Key-value heads a layer.
-    pub heads: usize,
-    /// Numbers a head.
-    pub head_size: usize,
-    /// Tokens known.
-    pub vocabulary: usize,
-}
 
 /// A session with the cache of the sequence in progress.
 pub struct Decoder {
     session: Session,
-    shape: Shape,
-    /// Names of past and present, `2 * layers` each, key before value.
-    names: Vec<(String, String)>,
+    layout: Layout,
     cache: Vec<DynValue>,
     ids: Vec<i64>,
     mask: Vec<i64>,
@@ -41,7 +28,7 @@ pub struct Decoder {
 
 impl std::fmt::Debug for Decoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Decoder").field("shape", &self.shape).finish_non_exhaustive()
+        f.debug_struct("Decoder").field("layout", &self.layout).finish_non_exhaustive()
     }
 }
 
@@ -50,23 +37,26 @@ fn run(e: ort::Error) -> Error {
 }
 
 impl Decoder {
-    /// A decoder over a loaded session.
-    #[must_use]
-    pub fn new(session: Session, shape: Shape) -> Self {
-        let names = (0..shape.layers)
-            .flat_map(|i| {
-                ["key", "value"].map(|k| (format!("past_key_values.{i}.{k}"), format!("present.{i}.{k}")))
-            })
-            .collect();
-        Self {
+    /// A decoder over a loaded session whose sizes its manifest states.
+    ///
+    /// # Errors
+    /// When the file has another layout than the engine runs, or other sizes than stated.
+    pub fn new(session: Session, stated: &Stated) -> Result<Self, Error> {
+        let layout = Layout::read(&session, stated)?;
+        Ok(Self {
             session,
-            shape,
-            names,
+            layout,
             cache: Vec::new(),
             ids: Vec::new(),
             mask: Vec::new(),
             positions: Vec::new(),
-        }
+        })
+    }
+
+    /// The layout found.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Forgets the sequence.
@@ -81,7 +71,8 @@ impl Decoder {
         self.mask.len()
     }
 
-    /// Appends tokens to the sequence; returns the logits after the last one, `[vocabulary]`.
+    /// Appends tokens (at least one) to the sequence; returns the logits after the last one,
+    /// `[vocabulary]`.
     ///
     /// # Errors
     /// When the model does not run or its outputs have another shape. The sequence is then lost.
@@ -93,41 +84,135 @@ impl Decoder {
         self.ids.extend(tokens.iter().map(|t| i64::from(*t)));
         self.positions.clear();
         self.positions.extend((before..self.mask.len()).map(|p| i64::try_from(p).unwrap_or(i64::MAX)));
-        let width = tokens.len();
-        let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::with_capacity(3 + self.names.len());
-        for (name, data) in [
-            ("input_ids", (width, &self.ids)),
-            ("attention_mask", (self.mask.len(), &self.mask)),
-            ("position_ids", (width, &self.positions)),
+        let layout = &self.layout;
+        let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> =
+            Vec::with_capacity(3 + layout.caches.len());
+        for (name, data, wanted) in [
+            ("input_ids", &self.ids, true),
+            ("attention_mask", &self.mask, layout.mask),
+            ("position_ids", &self.positions, layout.positions),
         ] {
-            let view = TensorRef::from_array_view(([1, data.0], data.1.as_slice())).map_err(run)?;
-            inputs.push((Cow::Borrowed(name), view.into()));
+            if wanted {
+                let view = TensorRef::from_array_view(([1, data.len()], data.as_slice())).map_err(run)?;
+                inputs.push((Cow::Borrowed(name), view.into()));
+            }
         }
-        for ((name, _), value) in self.names.iter().zip(past) {
-            inputs.push((Cow::Borrowed(name), value.into()));
+        for (cache, value) in layout.caches.iter().zip(past) {
+            inputs.push((Cow::Borrowed(cache.past.as_str()), value.into()));
         }
         let mut outputs = self.session.run(inputs).map_err(run)?;
-        let logits = last_row(outputs.get("logits").ok_or(Error::Shape)?, width, self.shape.vocabulary)?;
-        for (_, name) in &self.names {
-            self.cache.push(outputs.remove(name).ok_or(Error::Shape)?);
+        let logits =
+            last_row(outputs.get("logits").ok_or(Error::Shape)?, tokens.len(), layout.vocabulary())?;
+        for cache in &layout.caches {
+            self.cache.push(outputs.remove(&cache.present).ok_or(Error::Shape)?);
         }
         Ok(logits)
     }
 
-    /// Keys and values of no tokens: `[1, heads, 0, head_size]`.
+    /// Keys and values of no tokens: `[1, kv_heads, 0, head_size]` each.
     fn empty_cache(&self) -> Result<Vec<DynValue>, Error> {
         let allocator = Allocator::default();
-        let empty = || Tensor::<f32>::new(&allocator, [1, self.shape.heads, 0, self.shape.head_size]);
-        self.names.iter().map(|_| Ok(empty().map_err(run)?.into_dyn())).collect()
+        let empty = |heads, size| Tensor::<f32>::new(&allocator, [1, heads, 0, size]);
+        self.layout.caches.iter().map(|c| Ok(empty(c.heads, c.size).map_err(run)?.into_dyn())).collect()
     }
 }
 
-/// The last row of logits `[1, width, vocabulary]`.
+/// The last row of logits `[1, width, vocabulary]`; some exports give the last row alone.
 fn last_row(logits: &DynValue, width: usize, vocabulary: usize) -> Result<Vec<f32>, Error> {
     let (shape, data) = logits.try_extract_tensor::<f32>().map_err(run)?;
-    let want = [1, i64::try_from(width).unwrap_or(-1), i64::try_from(vocabulary).unwrap_or(-1)];
-    if **shape != want {
+    let &[1, rows, columns] = &**shape else { return Err(Error::Shape) };
+    let (rows, columns) = (usize::try_from(rows).unwrap_or(0), usize::try_from(columns).unwrap_or(0));
+    if (rows != width && rows != 1) || columns != vocabulary || data.len() != rows * columns {
         return Err(Error::Shape);
     }
-    Ok(data[(width - 1) * vocabulary..].to_vec())
+    Ok(data[(rows - 1) * vocabulary..].to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use std::{collections::BTreeMap, path::Path};
+
+    use super::*;
+    use crate::{narrator::best, runtime::tests::installed};
+
+    #[derive(Deserialize)]
+    struct Vectors {
+        models: BTreeMap<String, Model>,
+    }
+
+    #[derive(Deserialize)]
+    struct Model {
+        layers: usize,
+        kv_heads: usize,
+        head_size: usize,
+        vocabulary: usize,
+        smallest_margin: f32,
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        prompt: Vec<u32>,
+        tokens: Vec<u32>,
+    }
+
+    /// Greedy decoding, the prompt handed over in pieces of at most `piece` tokens; also the smallest
+    /// lead of the best token over the next.
+    fn greedy(decoder: &mut Decoder, prompt: &[u32], count: usize, piece: usize) -> (Vec<u32>, f32) {
+        decoder.reset();
+        let mut logits = Vec::new();
+        for part in prompt.chunks(piece) {
+            logits = decoder.step(part).unwrap();
+        }
+        let (mut said, mut least) = (Vec::new(), f32::INFINITY);
+        loop {
+            let id = best(&logits, |_| true).unwrap();
+            let lead = |l: f32| logits[usize::try_from(id).unwrap()] - l;
+            let next = (0_u32..).zip(&logits).filter(|(i, _)| *i != id);
+            least = next.map(|(_, l)| lead(*l)).fold(least, f32::min);
+            said.push(id);
+            if said.len() == count {
+                assert_eq!(decoder.length(), prompt.len() + count - 1);
+                return (said, least);
+            }
+            logits = decoder.step(&[id]).unwrap();
+        }
+    }
+
+    /// Llama, Qwen2 and Qwen3 shapes with random weights: token for token what transformers'
+    /// `generate` gives (`bedwatch_training.hf_decoders`), whatever pieces the prompt comes in.
+    #[test]
+    fn hugging_face_decoders_agree_with_transformers_token_for_token() {
+        let Some(runtime) = installed("hugging_face_decoders_agree_with_transformers") else { return };
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests-data/hf-decoders");
+        let vectors: Vectors =
+            serde_json::from_slice(&std::fs::read(folder.join("vectors.json")).unwrap()).unwrap();
+        assert_eq!(vectors.models.len(), 3);
+        for (name, model) in &vectors.models {
+            let onnx = std::fs::read(folder.join(format!("{name}.onnx"))).unwrap();
+            let stated = Stated {
+                layers: Some(model.layers),
+                kv_heads: Some(model.kv_heads),
+                head_size: Some(model.head_size),
+                vocabulary: Some(model.vocabulary),
+            };
+            let mut decoder = Decoder::new(runtime.session(&onnx, 1).unwrap(), &stated).unwrap();
+            assert_eq!(decoder.layout().positions, name != "llama");
+            let (mut tokens, mut least) = (0, f32::INFINITY);
+            for case in &model.cases {
+                for piece in [usize::MAX, 7, 1] {
+                    let (said, lead) = greedy(&mut decoder, &case.prompt, case.tokens.len(), piece);
+                    assert_eq!(said, case.tokens, "{name}, prompt of {} in pieces of {piece}", case.prompt.len());
+                    least = least.min(lead);
+                }
+                tokens += case.tokens.len();
+            }
+            println!("{name}: {tokens} tokens agree, the closest choice was decided by {least:.4}");
+            assert!((least - model.smallest_margin).abs() < 0.2 * model.smallest_margin, "{name}: {least}");
+            let wrong = Stated { kv_heads: Some(model.kv_heads + 1), ..stated };
+            let refused = Decoder::new(runtime.session(&onnx, 1).unwrap(), &wrong);
+            assert!(matches!(refused, Err(Error::Layout(_))));
+        }
+    }
 }
