@@ -9,10 +9,7 @@ use bedwatch_inference::{
     check::check,
     encoder::Encoder,
     lexicon::Lexicon,
-    narrator::{
-        Narrator,
-        decoder::{Decoder, Shape},
-    },
+    narrator::{Narrator, decoder::Decoder, layout::Stated},
     runtime::{Runtime, VARIABLE},
     template,
 };
@@ -108,8 +105,8 @@ fn encoder(c: &mut Criterion, runtime: &Runtime) {
 fn narrator(c: &mut Criterion, runtime: &Runtime) {
     let Some(bundle) = bundle("narrator-v1") else { return };
     let onnx = bundle.file("decoder.onnx").expect("the bundle lists its decoder");
-    let shape = Shape { layers: 6, heads: 6, head_size: 32, vocabulary: 299 };
-    let mut decoder = Decoder::new(runtime.session(onnx, 1).expect("the decoder loads"), shape);
+    let session = runtime.session(onnx, 1).expect("the decoder loads");
+    let mut decoder = Decoder::new(session, &Stated::default()).expect("the layout is the usual one");
     let prompt: Vec<u32> = (2..37).collect();
     c.bench_function("narrator/prefill 35 and 64 tokens", |b| {
         b.iter(|| {

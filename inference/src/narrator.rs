@@ -23,6 +23,7 @@ use crate::{
 
 pub mod constrain;
 pub mod decoder;
+pub mod layout;
 pub mod prompt;
 
 use constrain::{Constraint, Vocabulary};
@@ -44,6 +45,9 @@ pub enum Error {
     /// The tokenizer cannot be used.
     #[error("tokenizer.json cannot be used: {0}")]
     Tokenizer(String),
+    /// The decoder's file has another layout than the engine runs.
+    #[error(transparent)]
+    Layout(#[from] layout::Error),
     /// The manifest's numbers contradict each other or the tokenizer.
     #[error("the narrator's manifest is unusable: {0}")]
     Manifest(&'static str),
@@ -72,6 +76,8 @@ pub enum Error {
 struct Spec {
     n_layer: usize,
     n_head: usize,
+    /// Key-value heads where queries share them; else as many as heads.
+    n_kv_head: Option<usize>,
     head_dim: usize,
     n_positions: usize,
     vocab_size: usize,
@@ -125,13 +131,13 @@ impl Narrator {
         }
         let vocabulary = Vocabulary::new(&tokenizer, &lexicon, spec.eos_id);
         let onnx = bundle.file(&bundle.manifest().onnx.file)?;
-        let shape = decoder::Shape {
-            layers: spec.n_layer,
-            heads: spec.n_head,
-            head_size: spec.head_dim,
-            vocabulary: spec.vocab_size,
+        let stated = layout::Stated {
+            layers: Some(spec.n_layer),
+            kv_heads: Some(spec.n_kv_head.unwrap_or(spec.n_head)),
+            head_size: Some(spec.head_dim),
+            vocabulary: Some(spec.vocab_size),
         };
-        let load = || -> Result<Decoder, Error> { Ok(Decoder::new(runtime.session(onnx, 1)?, shape)) };
+        let load = || -> Result<Decoder, Error> { Decoder::new(runtime.session(onnx, 1)?, &stated) };
         let all = (0..decoders.max(1)).map(|_| load()).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             model: bundle.model(),

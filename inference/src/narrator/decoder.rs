@@ -101,8 +101,7 @@ impl Decoder {
             inputs.push((Cow::Borrowed(cache.past.as_str()), value.into()));
         }
         let mut outputs = self.session.run(inputs).map_err(run)?;
-        let logits =
-            last_row(outputs.get("logits").ok_or(Error::Shape)?, tokens.len(), layout.vocabulary())?;
+        let logits = last_row(outputs.get("logits").ok_or(Error::Shape)?, tokens.len(), layout.vocabulary())?;
         for cache in &layout.caches {
             self.cache.push(outputs.remove(&cache.present).ok_or(Error::Shape)?);
         }
@@ -203,7 +202,12 @@ mod tests {
             for case in &model.cases {
                 for piece in [usize::MAX, 7, 1] {
                     let (said, lead) = greedy(&mut decoder, &case.prompt, case.tokens.len(), piece);
-                    assert_eq!(said, case.tokens, "{name}, prompt of {} in pieces of {piece}", case.prompt.len());
+                    assert_eq!(
+                        said,
+                        case.tokens,
+                        "{name}, prompt of {} in pieces of {piece}",
+                        case.prompt.len()
+                    );
                     least = least.min(lead);
                 }
                 tokens += case.tokens.len();
