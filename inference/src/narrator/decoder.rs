@@ -24,6 +24,8 @@ pub struct Decoder {
     ids: Vec<i64>,
     mask: Vec<i64>,
     positions: Vec<i64>,
+    /// The soft prompt, as many numbers as the layout says; zeros where nothing was given.
+    soft_prompt: Vec<f32>,
 }
 
 impl std::fmt::Debug for Decoder {
@@ -43,6 +45,7 @@ impl Decoder {
     /// When the file has another layout than the engine runs, or other sizes than stated.
     pub fn new(session: Session, stated: &Stated) -> Result<Self, Error> {
         let layout = Layout::read(&session, stated)?;
+        let soft_prompt = vec![0.0; layout.soft_prompt().unwrap_or(0)];
         Ok(Self {
             session,
             layout,
@@ -50,7 +53,17 @@ impl Decoder {
             ids: Vec::new(),
             mask: Vec::new(),
             positions: Vec::new(),
+            soft_prompt,
         })
+    }
+
+    /// Sets the soft prompt of the sequence, a vector beside the tokens; values of another length
+    /// than [`Layout::soft_prompt`] count as none, which is all zeros.
+    pub fn set_soft_prompt(&mut self, values: &[f32]) {
+        let fits = values.len() == self.soft_prompt.len();
+        for (i, x) in self.soft_prompt.iter_mut().enumerate() {
+            *x = if fits { values[i] } else { 0.0 };
+        }
     }
 
     /// The layout found.
@@ -96,6 +109,11 @@ impl Decoder {
                 let view = TensorRef::from_array_view(([1, data.len()], data.as_slice())).map_err(run)?;
                 inputs.push((Cow::Borrowed(name), view.into()));
             }
+        }
+        if !self.soft_prompt.is_empty() {
+            let shape = [1, self.soft_prompt.len()];
+            let view = TensorRef::from_array_view((shape, self.soft_prompt.as_slice())).map_err(run)?;
+            inputs.push((Cow::Borrowed("soft_prompt"), view.into()));
         }
         for (cache, value) in layout.caches.iter().zip(past) {
             inputs.push((Cow::Borrowed(cache.past.as_str()), value.into()));

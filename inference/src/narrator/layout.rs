@@ -85,6 +85,8 @@ pub(super) struct Cache {
 pub struct Layout {
     pub(super) mask: bool,
     pub(super) positions: bool,
+    /// Numbers of the input `soft_prompt`, `[batch, D]`, where the file has it.
+    pub(super) soft_prompt: Option<usize>,
     /// Keys before values, layer by layer.
     pub(super) caches: Vec<Cache>,
     pub(super) vocabulary: usize,
@@ -140,11 +142,13 @@ impl Layout {
 
     fn of(inputs: &[Port], outputs: &[Port], stated: &Stated) -> Result<Self, Error> {
         let (mut ids, mut mask, mut positions, mut layers) = (false, false, false, 0);
+        let mut soft_prompt = None;
         for port in inputs {
             match port.name.as_str() {
                 "input_ids" => ids = integers(port)?,
                 "attention_mask" => mask = integers(port)?,
                 "position_ids" => positions = integers(port)?,
+                "soft_prompt" => soft_prompt = Some(soft_prompt_size(port)?),
                 name => {
                     let layer = past_layer(name).ok_or_else(|| Error::Unknown(name.to_owned()))?;
                     layers = layers.max(layer + 1);
@@ -176,13 +180,19 @@ impl Layout {
             return Err(logits.misshapen("[batch, sequence, vocabulary]"));
         };
         let vocabulary = size("vocabulary", width, stated.vocabulary)?;
-        Ok(Self { mask, positions, caches, vocabulary })
+        Ok(Self { mask, positions, soft_prompt, caches, vocabulary })
     }
 
     /// Layers.
     #[must_use]
     pub fn layers(&self) -> usize {
         self.caches.len() / 2
+    }
+
+    /// Numbers of the soft prompt the decoder takes; `None` where it takes none.
+    #[must_use]
+    pub fn soft_prompt(&self) -> Option<usize> {
+        self.soft_prompt
     }
 
     /// Tokens the logits speak of; at least as many as the tokenizer knows.
@@ -198,6 +208,14 @@ fn integers(port: &Port) -> Result<bool, Error> {
     match dims {
         [-1 | 1, _] => Ok(true),
         _ => Err(port.misshapen("[1 or open, open]")),
+    }
+}
+
+/// The numbers of a `soft_prompt` `[batch, D]` of floats.
+fn soft_prompt_size(port: &Port) -> Result<usize, Error> {
+    match port.floats()? {
+        &[-1 | 1, width] if width > 0 => usize::try_from(width).map_err(|_| Error::Open("soft_prompt")),
+        _ => Err(port.misshapen("[1 or open, D]")),
     }
 }
 
