@@ -5,6 +5,7 @@
 //! - [`narrator`], [`template`], [`check`], [`writer`]: an evidence to a rationale in which every
 //!   number can be checked. [`lexicon`] holds the words, [`render`] prints the values.
 
+pub mod backend;
 pub mod bundle;
 pub mod check;
 pub mod encoder;

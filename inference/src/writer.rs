@@ -1,5 +1,5 @@
-//! The writer of rationales: the narrator where it can, the template where it must, the checker
-//! before either is shown.
+//! The writer of rationales: a backend (the narrator, or a model on a server) where it can, the
+//! template where it must, the checker before either is shown.
 
 use std::{
     collections::BTreeMap,
@@ -12,12 +12,7 @@ use bedwatch_schemas::{
     rationale::{Rationale, RationaleSource, TemplateReason},
 };
 
-use crate::{
-    check::check,
-    lexicon::Lexicon,
-    narrator::{self, Narrator},
-    template,
-};
+use crate::{backend::Backend, check::check, lexicon::Lexicon, narrator::Narrator, template};
 
 /// What a rationale is written from.
 #[derive(Debug, Clone, Copy)]
@@ -33,20 +28,12 @@ pub struct Request<'a> {
 }
 
 /// Every reason, in the order of the counters.
-const REASONS: [TemplateReason; 7] = [
-    TemplateReason::Technical,
-    TemplateReason::NoModel,
-    TemplateReason::Deadline,
-    TemplateReason::QueueFull,
-    TemplateReason::ModelFailed,
-    TemplateReason::CheckFailed,
-    TemplateReason::Lifecycle,
-];
+const REASONS: [TemplateReason; TemplateReason::ALL.len()] = TemplateReason::ALL;
 
 /// How many rationales each source wrote since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// By the narrator.
+    /// By the narrator or a model on a server.
     pub model: u64,
     /// By the template, by its reason's name.
     pub template: BTreeMap<&'static str, u64>,
@@ -65,7 +52,7 @@ impl Counts {
 /// Writes rationales. Shared by threads.
 #[derive(Debug)]
 pub struct Writer {
-    narrator: Option<Narrator>,
+    backend: Option<Box<dyn Backend>>,
     lexicon: Lexicon,
     model: AtomicU64,
     template: [AtomicU64; REASONS.len()],
@@ -76,9 +63,19 @@ impl Writer {
     /// A writer with a narrator, or with the template alone.
     #[must_use]
     pub fn new(narrator: Option<Narrator>) -> Self {
-        let lexicon = narrator.as_ref().map_or_else(Lexicon::built_in, |n| n.lexicon().clone());
+        Self::over(narrator.map(|n| Box::new(n) as Box<dyn Backend>))
+    }
+
+    /// A writer with this backend.
+    #[must_use]
+    pub fn with(backend: impl Backend + 'static) -> Self {
+        Self::over(Some(Box::new(backend)))
+    }
+
+    fn over(backend: Option<Box<dyn Backend>>) -> Self {
+        let lexicon = backend.as_ref().map_or_else(Lexicon::built_in, |b| b.lexicon().clone());
         Self {
-            narrator,
+            backend,
             lexicon,
             model: AtomicU64::new(0),
             template: Default::default(),
@@ -92,11 +89,11 @@ impl Writer {
         &self.lexicon
     }
 
-    /// Whether the narrator would be asked for this alert: only raised alerts about a patient.
+    /// Whether a model would be asked for this alert: only raised alerts about a patient.
     /// Callers that queue need not queue the others.
     #[must_use]
     pub fn asks_model(&self, request: &Request<'_>) -> bool {
-        self.narrator.is_some() && request.phase == Phase::Raised && !request.kind.is_technical()
+        self.backend.is_some() && request.phase == Phase::Raised && !request.kind.is_technical()
     }
 
     /// The rationale of an alert. `cancel` is asked between tokens: once it says true, the template
@@ -116,23 +113,22 @@ impl Writer {
         if request.phase != Phase::Raised {
             return Err(TemplateReason::Lifecycle);
         }
-        let narrator = self.narrator.as_ref().ok_or(TemplateReason::NoModel)?;
-        let text =
-            narrator.narrate(request.kind, request.priority, request.evidence, cancel).map_err(|e| {
-                if matches!(e, narrator::Error::Cancelled) {
-                    return TemplateReason::Deadline;
-                }
-                // Errors of the narrator hold no patient data.
-                tracing::warn!(kind = request.kind.name(), error = %e, "narrator failed, template speaks");
-                TemplateReason::ModelFailed
-            })?;
+        let backend = self.backend.as_ref().ok_or(TemplateReason::NoModel)?;
+        let text = backend.narrate(request, cancel).map_err(|e| {
+            if e.reason != TemplateReason::Deadline {
+                // Failures hold no patient data.
+                let (kind, reason) = (request.kind.name(), e.reason.name());
+                tracing::warn!(kind, reason, error = %e, "the model gave no words, template speaks");
+            }
+            e.reason
+        })?;
         if let Err(found) = check(&text, request.kind, request.evidence, &self.lexicon) {
             let why = found.first().map_or("", |u| u.why.name());
-            tracing::warn!(kind = request.kind.name(), why, "narrator's text refused, template speaks");
+            tracing::warn!(kind = request.kind.name(), why, "the model's text was refused, template speaks");
             return Err(TemplateReason::CheckFailed);
         }
         self.model.fetch_add(1, Ordering::Relaxed);
-        Ok(Rationale { text, source: RationaleSource::Model(narrator.model().clone()) })
+        Ok(Rationale { text, source: RationaleSource::Model(backend.model().clone()) })
     }
 
     /// The template's rationale, for this reason.

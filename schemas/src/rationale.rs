@@ -43,9 +43,38 @@ pub enum TemplateReason {
     CheckFailed,
     /// Only raised alerts are put into words by the model.
     Lifecycle,
+    /// The language model's server cannot be reached, or the connection broke.
+    BackendUnreachable,
+    /// The server did not answer in its time.
+    BackendTimeout,
+    /// The server answered with another status than 200, a redirect included.
+    BackendRefused,
+    /// The server's answer is too large, no chat completion, or no slot text.
+    BackendReply,
+    /// The server failed several times in a row and is left alone for a while.
+    BackendOpen,
+    /// As many calls to the server as allowed are still under way.
+    BackendBusy,
 }
 
 impl TemplateReason {
+    /// Every reason, in a fixed order.
+    pub const ALL: [Self; 13] = [
+        Self::Technical,
+        Self::NoModel,
+        Self::Deadline,
+        Self::QueueFull,
+        Self::ModelFailed,
+        Self::CheckFailed,
+        Self::Lifecycle,
+        Self::BackendUnreachable,
+        Self::BackendTimeout,
+        Self::BackendRefused,
+        Self::BackendReply,
+        Self::BackendOpen,
+        Self::BackendBusy,
+    ];
+
     /// The snake-case name, also the metric label.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -57,6 +86,12 @@ impl TemplateReason {
             Self::ModelFailed => "model_failed",
             Self::CheckFailed => "check_failed",
             Self::Lifecycle => "lifecycle",
+            Self::BackendUnreachable => "backend_unreachable",
+            Self::BackendTimeout => "backend_timeout",
+            Self::BackendRefused => "backend_refused",
+            Self::BackendReply => "backend_reply",
+            Self::BackendOpen => "backend_open",
+            Self::BackendBusy => "backend_busy",
         }
     }
 }

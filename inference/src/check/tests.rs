@@ -80,7 +80,7 @@ fn fact_of(
     }
 }
 
-fn evidence() -> Evidence {
+pub(crate) fn evidence() -> Evidence {
     let at = EventTime::parse_rfc3339("2026-03-01T03:10:30Z").unwrap();
     let minutes = at.since(EventTime::from_micros(1_767_225_600_000_000)).0 / 60_000_000;
     let at = EventTime::from_micros(1_767_225_600_000_000) + Span::minutes(minutes);
