@@ -6,7 +6,8 @@
 
 use bedwatch_schemas::{
     evidence::{Band, Derived, Subject},
-    risk::Head,
+    frame::FeatureFrame,
+    risk::{Bound, Change, Head},
     score::ScoreKind,
     signal::Signal,
 };
@@ -85,7 +86,7 @@ fn signal_row(signal: Signal) -> Option<Row> {
         S::Procalcitonin => upper(0.5, 10.0),
         S::Crp => upper(10.0, 150.0),
         S::Cvp => both(0.0, 2.0, 12.0, 20.0),
-        S::UrineOutput | S::Weight | S::Height | S::Cholesterol => return None,
+        S::UrineOutput | S::Weight | S::Height | S::Cholesterol | S::MechanicalVentilation => return None,
     })
 }
 
@@ -110,6 +111,25 @@ pub fn band(subject: Subject, value: f64) -> Band {
     }
 }
 
+/// For every current signal outside its limits the nearest end of them, in signal order: what a model
+/// may be asked to imagine. Where values are whole numbers and the limit stands below the last that is
+/// high (SpO2 95.9), the first that is within.
+#[must_use]
+pub fn targets(frame: &FeatureFrame) -> Vec<Change> {
+    let target = |&signal: &Signal| {
+        let (value, _, _) = frame.current(signal)?;
+        let (_, low, high, _) = signal_row(signal)?;
+        let whole = matches!(signal, Signal::Spo2 | Signal::Sao2 | Signal::GcsTotal);
+        if let Some(low) = low.filter(|low| value < *low) {
+            let value = if whole { low.ceil() } else { low };
+            return Some(Change { signal, bound: Bound::AtLeast, value });
+        }
+        let high = high.filter(|high| value > *high)?;
+        Some(Change { signal, bound: Bound::AtMost, value: high })
+    };
+    Signal::ALL.iter().filter_map(target).collect()
+}
+
 /// The least change over a trend's stretch that is worth a word, in the subject's unit.
 #[must_use]
 pub fn noteworthy_change(subject: Subject) -> f64 {
@@ -131,6 +151,7 @@ pub fn noteworthy_change(subject: Subject) -> f64 {
             S::Potassium => 0.4,
             S::Wbc => 2.0,
             S::Platelets => 25.0,
+            S::MechanicalVentilation => 1.0,
             _ => {
                 let (lo, hi) = signal.info().plausible;
                 (hi - lo) * 0.02
@@ -164,6 +185,37 @@ mod tests {
             assert_eq!(band(map, value), want, "{value}");
         }
         assert_eq!(band(Subject::Signal(Signal::Weight), 70.0), Band::Unknown);
+    }
+
+    #[test]
+    fn targets_are_the_nearest_ends_of_what_lies_outside() {
+        use crate::testing::{With, frame};
+        use bedwatch_schemas::time::Span;
+        for (signal, value, want) in [
+            (Signal::AbpMean, 64.9, Some((Bound::AtLeast, 65.0))),
+            (Signal::AbpMean, 65.0, None),
+            (Signal::AbpMean, 110.0, None),
+            (Signal::AbpMean, 140.0, Some((Bound::AtMost, 110.0))),
+            (Signal::Spo2, 91.0, Some((Bound::AtLeast, 96.0))),
+            (Signal::Spo2, 96.0, None),
+            (Signal::HeartRate, 131.0, Some((Bound::AtMost, 90.0))),
+        ] {
+            let found = targets(&frame(60).charted(signal, value, Span::secs(5)));
+            let want = want.map(|(bound, value)| Change { signal, bound, value });
+            assert_eq!(found, want.into_iter().collect::<Vec<_>>(), "{signal:?} {value}");
+            for change in found {
+                assert_eq!(band(Subject::Signal(signal), change.value), Band::Normal);
+                assert!(signal.is_plausible(change.value));
+            }
+        }
+        let old = frame(60).charted(Signal::AbpMean, 50.0, past_validity(Signal::AbpMean));
+        assert_eq!(targets(&old), [], "a value that no longer speaks of the patient");
+        let lab = frame(60).lab_of(Signal::Lactate, 4.2, Span::hours(1));
+        assert_eq!(targets(&lab), [Change { signal: Signal::Lactate, bound: Bound::AtMost, value: 2.0 }]);
+    }
+
+    fn past_validity(signal: Signal) -> bedwatch_schemas::time::Span {
+        crate::testing::past(signal.info().valid_for)
     }
 
     #[test]

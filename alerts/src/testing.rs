@@ -43,6 +43,8 @@ pub fn frame(secs: i64) -> FeatureFrame {
         trigger: None,
         demographics: Demographics::default(),
         stay_start: at(secs) - Span::hours(240),
+        hospital_admitted_at: None,
+        unit: None,
         vitals: Vec::new(),
         labs: Vec::new(),
         infusions: Vec::new(),

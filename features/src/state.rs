@@ -239,6 +239,8 @@ impl PatientState {
             trigger: self.facts.trigger().filter(|t| t.0 <= at).map(|t| t.1),
             demographics: self.facts.demographics(),
             stay_start,
+            hospital_admitted_at: self.facts.hospital_admitted_at(),
+            unit: self.facts.unit(),
             vitals: self.vitals.summaries(at),
             labs: self.labs.summaries(at),
             infusions: self.infusions.summaries(at),

@@ -45,6 +45,8 @@ fn frame(hours: i64) -> FeatureFrame {
         trigger: None,
         demographics: Demographics { age_years: Some(67.0), sex: None },
         stay_start: START,
+        hospital_admitted_at: None,
+        unit: None,
         vitals: Vec::new(),
         labs: Vec::new(),
         infusions: Vec::new(),

@@ -3,7 +3,7 @@
 use bedwatch_schemas::{
     codes::{self, Coded},
     dead_letter::Reason,
-    event::{Body, NoReading, Numeric, ResultStatus},
+    event::{Body, NoReading, Numeric, ResultStatus, UnitKind},
     signal::{self, Signal},
     unit::Unit,
 };
@@ -53,6 +53,31 @@ pub(crate) fn reading(
         return Err(Reason::BadValue);
     }
     Ok(Body::Numeric(Numeric::new(signal, canonical).with_status(status)))
+}
+
+/// The kind of unit of a hospital service: HL7 table 0069 (`MED`, `SUR`, `CAR`, `PUL`, `URO`), and
+/// the spellings of MIMIC-III's `SERVICES` table where 0069 has no word (heart surgery). Sites add
+/// their own codes to this table, so an unknown one says nothing and is no error.
+pub(crate) fn hospital_service(code: &str) -> Option<UnitKind> {
+    match code.trim() {
+        "MED" | "PUL" => Some(UnitKind::Medical),
+        "SUR" | "URO" | "SURG" => Some(UnitKind::Surgical),
+        "CAR" | "CMED" => Some(UnitKind::Coronary),
+        "CSURG" => Some(UnitKind::CardiacSurgery),
+        _ => None,
+    }
+}
+
+/// The kind of unit of a SNOMED CT specialty, as `Encounter.serviceType` carries it (codes from memory
+/// of the practice-setting list: unverified).
+pub(crate) fn specialty(code: &str) -> Option<UnitKind> {
+    match code.trim() {
+        "419192003" | "394802001" => Some(UnitKind::Medical),
+        "394609007" => Some(UnitKind::Surgical),
+        "394579002" => Some(UnitKind::Coronary),
+        "408466004" => Some(UnitKind::CardiacSurgery),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

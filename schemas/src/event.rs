@@ -182,6 +182,37 @@ pub struct Demographics {
     pub sex: Option<Sex>,
 }
 
+/// What kind of intensive care a stay is in: whose patients they are tells much of their course.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnitKind {
+    /// Medical.
+    Medical,
+    /// Surgical, without the heart.
+    Surgical,
+    /// Coronary: diseases of the heart, not operated.
+    Coronary,
+    /// After operations of the heart.
+    CardiacSurgery,
+}
+
+impl UnitKind {
+    /// Every kind.
+    pub const ALL: [UnitKind; 4] =
+        [UnitKind::Medical, UnitKind::Surgical, UnitKind::Coronary, UnitKind::CardiacSurgery];
+
+    /// The snake-case name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            UnitKind::Medical => "medical",
+            UnitKind::Surgical => "surgical",
+            UnitKind::Coronary => "coronary",
+            UnitKind::CardiacSurgery => "cardiac_surgery",
+        }
+    }
+}
+
 /// A patient-administration event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Adt {
@@ -191,6 +222,10 @@ pub struct Adt {
     pub demographics: Demographics,
     /// When the stay began, where the message says so (PV1-44, `Encounter.period.start`).
     pub admitted_at: Option<EventTime>,
+    /// What kind of unit the stay is in, where the message says so (PV1-10, `Encounter.serviceType`).
+    pub unit: Option<UnitKind>,
+    /// When the patient came to the hospital, where the message tells it from the stay's beginning.
+    pub hospital_admitted_at: Option<EventTime>,
 }
 
 /// The administrative happening.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Demographics, Provenance},
+    event::{Demographics, Provenance, UnitKind},
     ids::{EncounterId, Location, PatientId},
     score::{Score, ScoreKind},
     signal::Signal,
@@ -31,6 +31,10 @@ pub struct FeatureFrame {
     pub demographics: Demographics,
     /// Start of the stay: the admission where known, else the first event.
     pub stay_start: EventTime,
+    /// When the patient came to the hospital, where a source says so; mostly before the stay.
+    pub hospital_admitted_at: Option<EventTime>,
+    /// The kind of unit, where a source says so.
+    pub unit: Option<UnitKind>,
     /// Vital signs in signal order.
     pub vitals: Vec<VitalSummary>,
     /// Charted values and labs in signal order.

@@ -135,6 +135,8 @@ signals! {
     Procalcitonin "procalcitonin" "procalcitonin" NgPerMl Lab 0.0 1000.0 None, 2880;
     Crp "crp" "C-reactive protein" MgPerL Lab 0.0 1000.0 None, 2880;
     Cholesterol "cholesterol" "cholesterol" MgPerDl Lab 10.0 1500.0 Some(386.65), 43200;
+    // 1 while ventilated, 0 when it is charted that it ended.
+    MechanicalVentilation "mechanical_ventilation" "mechanical ventilation" One Charted 0.0 1.0 None, 1440;
 }
 
 /// Why a value could not become canonical.

@@ -2,7 +2,7 @@
 //! then by place in the log, so that the order of arrival does not matter.
 
 use bedwatch_schemas::{
-    event::{Adt, AdtKind, Demographics, Event, Provenance, Sex},
+    event::{Adt, AdtKind, Demographics, Event, Provenance, Sex, UnitKind},
     ids::{EncounterId, Location, PatientId},
     time::EventTime,
 };
@@ -44,6 +44,8 @@ pub(super) struct Facts {
     age_years: Latest<f32>,
     sex: Latest<Sex>,
     admitted_at: Latest<EventTime>,
+    hospital_admitted_at: Latest<EventTime>,
+    unit: Latest<UnitKind>,
     discharged: Latest<bool>,
     first_event_at: Option<EventTime>,
     trigger: Option<When>,
@@ -58,6 +60,8 @@ impl Facts {
             age_years: Latest(None),
             sex: Latest(None),
             admitted_at: Latest(None),
+            hospital_admitted_at: Latest(None),
+            unit: Latest(None),
             discharged: Latest(None),
             first_event_at: None,
             trigger: None,
@@ -81,6 +85,12 @@ impl Facts {
         if let Some(sex) = adt.demographics.sex {
             self.sex.set(when, sex);
         }
+        if let Some(unit) = adt.unit {
+            self.unit.set(when, unit);
+        }
+        if let Some(at) = adt.hospital_admitted_at {
+            self.hospital_admitted_at.set(when, at);
+        }
         match adt.kind {
             AdtKind::Admit => {
                 self.discharged.set(when, false);
@@ -100,6 +110,8 @@ impl Facts {
         self.age_years.absorb(other.age_years);
         self.sex.absorb(other.sex);
         self.admitted_at.absorb(other.admitted_at);
+        self.hospital_admitted_at.absorb(other.hospital_admitted_at);
+        self.unit.absorb(other.unit);
         self.discharged.absorb(other.discharged);
         self.first_event_at = match (self.first_event_at, other.first_event_at) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -126,6 +138,14 @@ impl Facts {
 
     pub(super) fn stay_start(&self) -> Option<EventTime> {
         self.admitted_at.get().copied().or(self.first_event_at)
+    }
+
+    pub(super) fn hospital_admitted_at(&self) -> Option<EventTime> {
+        self.hospital_admitted_at.get().copied()
+    }
+
+    pub(super) fn unit(&self) -> Option<UnitKind> {
+        self.unit.get().copied()
     }
 
     pub(super) fn is_discharged(&self) -> bool {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use bedwatch_schemas::{
-    event::{Demographics, DeviceStatus, NoReading, ResultStatus, Sex, Stream},
+    event::{Demographics, DeviceStatus, NoReading, ResultStatus, Sex, Stream, UnitKind},
     ids::{BedId, Location, SourceId, UnitId},
     medication::InfusionAction,
     score::ScoreKind,
@@ -73,7 +73,16 @@ fn any_event(s: i64) -> impl Strategy<Value = Event> {
     let adt = any::<bool>().prop_map(|female| {
         let sex = Some(if female { Sex::Female } else { Sex::Male });
         let demographics = Demographics { age_years: Some(if female { 70.0 } else { 50.0 }), sex };
-        (0, Body::Adt(Adt { kind: AdtKind::Update, demographics, admitted_at: None }))
+        (
+            0,
+            Body::Adt(Adt {
+                kind: AdtKind::Update,
+                demographics,
+                admitted_at: None,
+                unit: None,
+                hospital_admitted_at: None,
+            }),
+        )
     });
     let none = Just((0, Body::NoReading { signal: Signal::HeartRate, reason: NoReading::Sentinel }));
     let device = any::<bool>().prop_map(|connected| {
@@ -217,7 +226,11 @@ fn merging_two_records_equals_one() {
 fn discharge_ends_relevance_and_admission_begins_it() {
     let adt = |s, kind| {
         let demographics = Demographics::default();
-        event(sec(s), s, Body::Adt(Adt { kind, demographics, admitted_at: None }))
+        event(
+            sec(s),
+            s,
+            Body::Adt(Adt { kind, demographics, admitted_at: None, unit: None, hospital_admitted_at: None }),
+        )
     };
     let mut s = after(&[adt(0, AdtKind::Admit), numeric(10, Signal::HeartRate, 80.0)]);
     assert_eq!(s.frame(sec(20)).stay_start, sec(0));
@@ -288,4 +301,25 @@ fn flat_waveforms_become_lost() {
 fn debug_output_says_nothing() {
     let s = after(&[numeric(0, Signal::HeartRate, 123.0)]);
     assert_eq!(format!("{s:?}"), "PatientState(***)");
+}
+
+#[test]
+fn unit_and_hospital_admission_stay_until_another_is_known() {
+    let adt = |unit, hospital_admitted_at| {
+        let (kind, demographics) = (AdtKind::Update, Demographics::default());
+        Body::Adt(Adt { kind, demographics, admitted_at: None, unit, hospital_admitted_at })
+    };
+    let (medical, surgical) = (Some(UnitKind::Medical), Some(UnitKind::Surgical));
+    let words = [(30, adt(None, None)), (20, adt(surgical, None)), (10, adt(medical, Some(sec(-7_200))))];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let mut s = state();
+        for i in order {
+            let (at, body) = &words[i];
+            s.apply(&event(sec(*at), *at, body.clone()));
+        }
+        let frame = s.frame(sec(40));
+        assert_eq!((frame.unit, frame.hospital_admitted_at), (surgical, Some(sec(-7_200))));
+    }
+    let frame = state().frame(sec(0));
+    assert_eq!((frame.unit, frame.hospital_admitted_at), (None, None));
 }

@@ -7,7 +7,7 @@
 
 use bedwatch_schemas::{
     dead_letter::{Reason, Rejection},
-    event::{Adt, AdtKind, Body, Demographics},
+    event::{Adt, AdtKind, Body, Demographics, UnitKind},
     ids::{BedId, EncounterId, Location, UnitId},
     time::EventTime,
 };
@@ -19,10 +19,15 @@ use super::{
     element::{Element, Field, shape},
     when,
 };
+use crate::coded;
 
 shape! {
     /// What of an Encounter is read.
-    Encounter { status, class, subject, period, location, meta }
+    Encounter { status, class, class_history, service_type, subject, period, location, meta }
+}
+shape! {
+    /// Encounter.classHistory.
+    Earlier { period }
 }
 shape! {
     /// Encounter.location.
@@ -69,7 +74,13 @@ pub(super) fn decode<'a>(
         location,
         source,
     };
-    let adt = Adt { kind, demographics: Demographics::default(), admitted_at: start };
+    let adt = Adt {
+        kind,
+        demographics: Demographics::default(),
+        admitted_at: start,
+        unit: service(&element, encounter.service_type)?,
+        hospital_admitted_at: came(&element, encounter.class_history)?,
+    };
     context.push(&origin, time, Body::Adt(adt), &element)?;
     Ok(Outcome::Decoded)
 }
@@ -80,6 +91,32 @@ fn outpatient(element: &Element<'_, '_>, class: Field<'_>) -> Result<bool, Rejec
     let coding: Coding = class.read()?;
     let code = class.optional(coding.code, "code").map(|e| e.text().map(|c| c.into_owned())).transpose()?;
     Ok(matches!(code.as_deref(), Some("AMB" | "HH" | "VR")))
+}
+
+/// The kind of unit that the service type names, in HL7 table 0069 or SNOMED CT; another code says
+/// nothing of it.
+fn service(element: &Element<'_, '_>, field: Field<'_>) -> Result<Option<UnitKind>, Rejection> {
+    let Some(service) = element.optional(field, "serviceType") else { return Ok(None) };
+    Ok(coding::codes(&service)?.iter().find_map(|code| match &*code.system {
+        "http://terminology.hl7.org/CodeSystem/v2-0069" => coded::hospital_service(&code.code),
+        "http://snomed.info/sct" => coded::specialty(&code.code),
+        _ => None,
+    }))
+}
+
+/// When the patient came to the hospital: the earliest beginning in the history of classes, since an
+/// encounter in the unit may itself begin later.
+fn came(element: &Element<'_, '_>, field: Field<'_>) -> Result<Option<EventTime>, Rejection> {
+    let mut first: Option<EventTime> = None;
+    for item in element.list(field, "classHistory")? {
+        let earlier_element = item.as_element(element);
+        let earlier: Earlier = earlier_element.read()?;
+        let Some(period) = earlier_element.optional(earlier.period, "period") else { continue };
+        if let Some(start) = when::period(&period)?.0 {
+            first = Some(first.map_or(start, |f| f.min(start)));
+        }
+    }
+    Ok(first)
 }
 
 /// The ward and bed that are active now, and since when. A location is only known where both are

@@ -55,7 +55,13 @@ pub(super) fn decode<'a>(
     let demographics = Demographics { age_years, sex };
     if demographics != Demographics::default() {
         let origin = Origin { patient, encounter: None, location: None, source };
-        let body = Body::Adt(Adt { kind: AdtKind::Update, demographics, admitted_at: None });
+        let body = Body::Adt(Adt {
+            kind: AdtKind::Update,
+            demographics,
+            admitted_at: None,
+            unit: None,
+            hospital_admitted_at: None,
+        });
         context.push(&origin, time, body, &element)?;
     }
     Ok(Outcome::Decoded)

@@ -162,7 +162,9 @@ impl<'a> Reader<'a> {
         });
         let demographics =
             pid.map_or_else(Demographics::default, |i| self.demographics(i, at, header, identity));
-        self.emit(header, subject, at, Body::Adt(Adt { kind, demographics, admitted_at }));
+        // HL7 v2 has one admission time, PV1-44, taken as the stay's: the hospital's own is not told.
+        let adt = Adt { kind, demographics, admitted_at, unit: stay.unit, hospital_admitted_at: None };
+        self.emit(header, subject, at, Body::Adt(adt));
     }
 
     /// Age (PID-7) and sex (PID-8). Neither name nor date of birth is kept.

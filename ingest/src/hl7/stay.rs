@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use bedwatch_schemas::{
     dead_letter::{Reason, Rejection},
+    event::UnitKind,
     ids::{BedId, EncounterId, Location, UnitId},
 };
 
@@ -12,6 +13,7 @@ use super::{
     message::{Header, Outcome, Reader, Settled, Subject},
     text::text,
 };
+use crate::coded;
 
 /// The first PV1 segment of a patient.
 #[derive(Default)]
@@ -22,6 +24,8 @@ pub(super) struct Stay<'a> {
     fault: Option<Rejection>,
     /// PV1-44: when the stay began.
     pub admitted: Option<Piece<'a>>,
+    /// PV1-10: the hospital service, as a kind of unit.
+    pub unit: Option<UnitKind>,
 }
 
 impl Stay<'_> {
@@ -55,8 +59,13 @@ impl<'a> Reader<'a> {
         };
         let fields = self.line(index).parts::<45>(header.marks.field);
         let admitted = fields[44].first(header.marks.component).trim();
-        let mut stay =
-            Stay { index: Some(index), fault: None, admitted: Some(admitted).filter(|p| p.has_value()) };
+        let service = fields[10].first(header.marks.repetition).first(header.marks.component).trim();
+        let mut stay = Stay {
+            index: Some(index),
+            fault: None,
+            admitted: Some(admitted).filter(|p| p.has_value()),
+            unit: std::str::from_utf8(service.bytes).ok().and_then(coded::hospital_service),
+        };
         let location = self.location(fields[3], header).unwrap_or_else(|reason| {
             stay.refuse(self, fields[3], reason, "3");
             None

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, fs::File, io::BufReader, path::Path};
 
 use bedwatch_schemas::{
-    event::{Adt, AdtKind, Body, Demographics, Event, NoReading, Numeric, Provenance, Sex, Stream},
+    event::{Adt, AdtKind, Body, Demographics, Event, NoReading, Numeric, Provenance, Sex, Stream, UnitKind},
     ids::{PatientId, SourceId},
     signal::Signal,
     time::{EventTime, Span},
@@ -39,8 +39,10 @@ enum Column {
     Hour,
     Sepsis,
     Deterioration,
-    /// Known, and of no use to the engine.
-    Unused,
+    MedicalUnit,
+    SurgicalUnit,
+    /// Hours from the stay's beginning to the admission to the hospital, mostly negative.
+    HospitalAdmission,
     /// Not a column of the challenge.
     Unknown,
 }
@@ -53,7 +55,9 @@ impl Column {
             "ICULOS" => Self::Hour,
             "SepsisLabel" => Self::Sepsis,
             "DeteriorationLabel" => Self::Deterioration,
-            "Unit1" | "Unit2" | "HospAdmTime" => Self::Unused,
+            "Unit1" => Self::MedicalUnit,
+            "Unit2" => Self::SurgicalUnit,
+            "HospAdmTime" => Self::HospitalAdmission,
             _ => MEASURED.iter().find(|(n, _)| *n == name).map_or(Self::Unknown, |(_, s)| Self::Signal(*s)),
         }
     }
@@ -67,7 +71,10 @@ impl Column {
             Self::Hour => "ICULOS",
             Self::Sepsis => "SepsisLabel",
             Self::Deterioration => "DeteriorationLabel",
-            Self::Unused | Self::Unknown => "an unused column",
+            Self::MedicalUnit => "Unit1",
+            Self::SurgicalUnit => "Unit2",
+            Self::HospitalAdmission => "HospAdmTime",
+            Self::Unknown => "an unknown column",
         }
     }
 }
@@ -87,7 +94,7 @@ fn header(line: &str) -> Result<Vec<Column>, &'static str> {
         return Err("there is no column of a signal");
     }
     for (i, c) in columns.iter().enumerate() {
-        if !matches!(c, Column::Unused | Column::Unknown) && columns[..i].contains(c) {
+        if *c != Column::Unknown && columns[..i].contains(c) {
             return Err("a column stands twice");
         }
     }
@@ -184,15 +191,17 @@ impl Table<'_> {
     /// A field as a number; `NaN` and empty are missing, anything else that is no number a fault.
     fn value(&mut self, line: u64, column: usize, field: &str) -> Option<f64> {
         let column = self.columns[column];
-        if matches!(column, Column::Unused | Column::Unknown)
-            || field.is_empty()
-            || field.eq_ignore_ascii_case("nan")
-        {
+        if column == Column::Unknown || field.is_empty() || field.eq_ignore_ascii_case("nan") {
             return None;
         }
         let value = field.parse::<f64>().ok().filter(|v| v.is_finite());
         let value = value.filter(|v| match column {
-            Column::Gender | Column::Sepsis | Column::Deterioration => *v == 0.0 || *v == 1.0,
+            Column::Gender
+            | Column::Sepsis
+            | Column::Deterioration
+            | Column::MedicalUnit
+            | Column::SurgicalUnit => *v == 0.0 || *v == 1.0,
+            Column::HospitalAdmission => v.abs() <= MAX_HOUR,
             Column::Hour => v.fract() == 0.0 && (1.0..=MAX_HOUR).contains(v),
             _ => true,
         });
@@ -231,6 +240,13 @@ impl Table<'_> {
             kind: AdtKind::Admit,
             demographics: Demographics { age_years: age, sex },
             admitted_at: Some(self.base),
+            unit: match (find(Column::MedicalUnit), find(Column::SurgicalUnit)) {
+                (Some(1.0), Some(0.0) | None) => Some(UnitKind::Medical),
+                (Some(0.0) | None, Some(1.0)) => Some(UnitKind::Surgical),
+                _ => None,
+            },
+            hospital_admitted_at: find(Column::HospitalAdmission)
+                .map(|h| self.base + Span((h * 3_600e6).round() as i64)),
         };
         self.push(at, 0, 0, Body::Adt(adt));
     }

@@ -58,6 +58,7 @@ pub(crate) fn patient(person: &Person, admitted: EventTime) -> String {
 
 /// The stay as an Encounter.
 pub(crate) fn encounter(person: &Person, admitted: EventTime, left: Option<EventTime>) -> String {
+    let came = admitted - Span((person.hours_before_unit * 3_600e6) as i64);
     let (status, end) = match left {
         Some(t) => ("finished", format!(r#","end":"{t}""#)),
         None => ("in-progress", String::new()),
@@ -66,6 +67,9 @@ pub(crate) fn encounter(person: &Person, admitted: EventTime, left: Option<Event
         concat!(
             r#"{{"resourceType":"Encounter","id":"{id}","status":"{status}","#,
             r#""class":{{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"ACUTE"}},"#,
+            r#""classHistory":[{{"class":{{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"IMP"}},"#,
+            r#""period":{{"start":"{came}","end":"{admitted}"}}}}],"#,
+            r#""serviceType":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/v2-0069","code":"{service}"}}]}},"#,
             r#""subject":{{"reference":"Patient/{patient}"}},"period":{{"start":"{admitted}"{end}}},"#,
             r#""location":[{{"location":{{"display":"{unit}^^{bed}"}},"status":"active"}}]}}"#
         ),
@@ -73,6 +77,8 @@ pub(crate) fn encounter(person: &Person, admitted: EventTime, left: Option<Event
         status = status,
         patient = person.id.as_str(),
         admitted = admitted,
+        came = came,
+        service = person.service(),
         end = end,
         unit = person.location.unit.as_str(),
         bed = person.location.bed.as_str(),

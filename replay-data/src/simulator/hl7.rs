@@ -61,6 +61,7 @@ fn pv1(
     fields[2] = "I".into();
     fields[3] = place(location);
     fields[6] = prior.map(place).unwrap_or_default();
+    fields[10] = person.service().into();
     fields[19] = person.encounter.as_str().into();
     fields[44] = stamp(admitted);
     fields[45] = left.map(stamp).unwrap_or_default();

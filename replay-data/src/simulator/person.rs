@@ -105,6 +105,11 @@ impl Person {
 }
 
 impl Person {
+    /// The hospital service in HL7 table 0069: the units of the ward are medical and surgical.
+    pub(crate) fn service(&self) -> &'static str {
+        if self.location.unit.as_str() == "MICU" { "MED" } else { "SUR" }
+    }
+
     /// Makes this person's usual values ordinary, so that a demonstration of a scenario crosses the
     /// thresholds because of the scenario, whatever the seed.
     pub(crate) fn make_textbook(&mut self, scenario: Scenario) {

@@ -1,7 +1,7 @@
 //! Single resources, each table with its boundaries.
 
 use bedwatch_schemas::{
-    event::{AdtKind, NoReading, ResultStatus, Sex},
+    event::{AdtKind, NoReading, ResultStatus, Sex, UnitKind},
     medication::{Drug, InfusionAction},
     time::EventTime,
     unit::Unit,
@@ -322,6 +322,24 @@ fn encounters() {
         let place = event.location.as_ref().map(|l| (l.unit.as_str(), l.bed.as_str()));
         assert_eq!((&adt.kind, event.event_time.to_string().as_str(), place), (&kind, time, bed), "{rest}");
         assert_eq!(event.encounter.as_ref().unwrap().as_str(), "e1");
+    }
+    let history = r#""classHistory":[{"period":{"start":"2026-02-25"}},{"class":{"code":"IMP"},"period":{"start":"2026-02-24"}},{}]"#;
+    let service = |system: &str, code: &str| {
+        format!(r#""serviceType":{{"coding":[{{"code":"x"}},{{"system":"{system}","code":"{code}"}}]}}"#)
+    };
+    let (table, snomed) = ("http://terminology.hl7.org/CodeSystem/v2-0069", "http://snomed.info/sct");
+    for (service, unit) in [
+        (service(table, "SUR"), Some(UnitKind::Surgical)),
+        (service(table, "GER"), None),
+        (service(snomed, "394579002"), Some(UnitKind::Coronary)),
+        (service(snomed, "SUR"), None),
+        (service("http://site.example", "SUR"), None),
+        (r#""serviceType":{"text":"Surgery"}"#.into(), None),
+    ] {
+        let got = run_with(&format!(r#""status":"in-progress",{service},{history}"#));
+        let Body::Adt(adt) = &got.events[0].body else { panic!() };
+        let came = adt.hospital_admitted_at.unwrap().to_string();
+        assert_eq!((adt.unit, came.as_str()), (unit, "2026-02-24T00:00:00Z"), "{service}");
     }
     for rest in [
         r#""status":"planned""#,

@@ -2,7 +2,7 @@
 
 use bedwatch_schemas::{
     dead_letter::Reason,
-    event::{AdtKind, Body, Sex},
+    event::{AdtKind, Body, Sex, UnitKind},
 };
 
 use super::{HEAD, decode, oru, read, record, said};
@@ -420,6 +420,29 @@ fn admissions() {
     assert_eq!(said(&read(Some("key"), adt("A01", "EVN||20260302\r").as_bytes())), "Admit");
     assert_eq!(said(&read(None, b"MSH|^~\\&|||||20260303||ADT\rEVN|A03\rPID|1||p\r")), "Discharge");
     assert_eq!(said(&read(None, b"MSH|^~\\&|||||||ADT^A01\rPID|1||p\r")), "missing at MSH[1]-7");
+}
+
+#[test]
+fn hospital_services() {
+    let cases = [
+        ("MED", Some(UnitKind::Medical)),
+        ("PUL", Some(UnitKind::Medical)),
+        ("SUR^Surgery^HL70069", Some(UnitKind::Surgical)),
+        ("CAR~MED", Some(UnitKind::Coronary)),
+        ("CSURG", Some(UnitKind::CardiacSurgery)),
+        ("", None),
+        ("\"\"", None),
+        ("med", None),
+        ("\u{fc}", None),
+        ("X9", None),
+    ];
+    for (service, want) in cases {
+        let text = format!("MSH|^~\\&|ADT||||20260303||ADT^A01\rPID|1||p\rPV1|1|I|ICU^^B1|||||||{service}\r");
+        let decoded = read(None, text.as_bytes());
+        assert_eq!((decoded.units.decoded, decoded.rejections.len()), (3, 0), "{service}");
+        let Body::Adt(adt) = &decoded.events[0].body else { panic!("not an ADT event") };
+        assert_eq!((adt.unit, adt.hospital_admitted_at), (want, None), "{service}");
+    }
 }
 
 #[test]

@@ -54,6 +54,32 @@ fn a_stay_with_crlf_an_unknown_column_and_a_late_start() {
 }
 
 #[test]
+fn the_unit_and_the_way_to_it() {
+    let cases = [
+        ("1|0|-2.5", Some(UnitKind::Medical), Some(-2.5)),
+        ("0|1|0", Some(UnitKind::Surgical), Some(0.0)),
+        ("1|NaN|0.03", Some(UnitKind::Medical), Some(0.03)),
+        ("NaN|NaN|NaN", None, None),
+        ("0|0|NaN", None, None),
+        ("1|1|NaN", None, None),
+    ];
+    for (fields, unit, hours) in cases {
+        let mut stay = stay(&format!("HR|Unit1|Unit2|HospAdmTime|ICULOS\n80|{fields}|3\n")).unwrap();
+        let Some(Ok(Item::Event(Event { body: Body::Adt(adt), .. }))) = stay.next() else { panic!() };
+        assert_eq!(adt.unit, unit, "{fields}");
+        let base = Options::default().base;
+        let came = hours.map(|h: f64| base + Span((h * 3_600e6).round() as i64));
+        assert_eq!(adt.hospital_admitted_at, came, "counted from the beginning of the stay: {fields}");
+    }
+    let (_, faults) = numerics(&mut stay("HR|Unit1|HospAdmTime|ICULOS\n80|2|1|1\n80|1|1e9|2\n").unwrap());
+    let want = [
+        "p000001, line 2: bad record: the value of Unit1 is not one",
+        "p000001, line 3: bad record: the value of HospAdmTime is not one",
+    ];
+    assert_eq!(faults, want);
+}
+
+#[test]
 fn oxygen_fraction_and_percent() {
     let cases = [
         ("0.21", 21.0, true),
