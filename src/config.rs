@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{engine, narration};
 
+mod narrator;
+
+pub use narrator::{Backend, Narrator};
+
 /// Everything configurable.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -119,22 +123,6 @@ impl Default for Models {
     }
 }
 
-/// The narrator.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Narrator {
-    /// After the triggering sample the template speaks, ms.
-    pub deadline_millis: i64,
-    /// Jobs that may wait before the template speaks.
-    pub queue: usize,
-}
-
-impl Default for Narrator {
-    fn default() -> Self {
-        Self { deadline_millis: 700, queue: 256 }
-    }
-}
-
 /// Checkpoints.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -221,10 +209,7 @@ impl Config {
         if self.engine.forget_after_hours < 1 {
             return Err(Error::Range("engine.forget_after_hours must be at least 1"));
         }
-        if self.narrator.deadline_millis < 0 {
-            return Err(Error::Range("narrator.deadline_millis must not be negative"));
-        }
-        Ok(())
+        self.narrator.check()
     }
 
     /// The defaults as TOML.
@@ -295,6 +280,10 @@ fn overlay(table: &mut toml::Table, path: &str, value: &str) -> Result<(), Error
 mod tests {
     use super::*;
 
+    fn clock() -> std::sync::Arc<dyn crate::clock::Clock> {
+        std::sync::Arc::new(crate::clock::SystemClock::default())
+    }
+
     #[test]
     fn the_printed_defaults_are_the_defaults() {
         let text = Config::default_toml();
@@ -319,8 +308,25 @@ mod tests {
         std::fs::write(&file, "[kafka]\nbotstrap = 'a:1'\n").unwrap();
         let error = Config::load(Some(&file), &none).unwrap_err().to_string();
         assert!(error.contains("botstrap") && error.contains("bootstrap"), "{error}");
-        std::fs::write(&file, "[engine]\ncell_millis = 0\n").unwrap();
-        assert!(Config::load(Some(&file), &none).is_err());
+        for refused in [
+            "[engine]\ncell_millis = 0\n",
+            "[narrator]\nbackend = 'openai'\n",
+            "[narrator]\nbackend = 'oracle'\n",
+            "[narrator]\ntimeout_millis = 0\n",
+            "[narrator]\nbreaker_failures = 0\n",
+        ] {
+            std::fs::write(&file, refused).unwrap();
+            assert!(Config::load(Some(&file), &none).is_err(), "{refused}");
+        }
+        let server = "[narrator]\nbackend = 'openai'\nurl = 'http://127.0.0.1:8000/v1'\nmodel = 'm'\n";
+        std::fs::write(&file, server).unwrap();
+        Config::load(Some(&file), &none).unwrap().narrator.server(clock()).unwrap();
+        for refused in ["url = 'https://host/v1'", "url = 'host'", "api_key_file = '/nowhere'"] {
+            let key = refused.split(' ').next().unwrap();
+            let lines: Vec<&str> = server.lines().filter(|l| !l.starts_with(key)).collect();
+            std::fs::write(&file, format!("{}\n{refused}\n", lines.join("\n"))).unwrap();
+            assert!(Config::load(Some(&file), &none).unwrap().narrator.server(clock()).is_err(), "{refused}");
+        }
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

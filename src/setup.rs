@@ -14,7 +14,11 @@ use bedwatch_inference::{
     writer::Writer,
 };
 
-use crate::{config, engine::Models};
+use crate::{
+    clock::SystemClock,
+    config::{self, Config},
+    engine::Models,
+};
 
 /// Environment variable naming the ONNX Runtime library.
 pub const ONNXRUNTIME: &str = "BEDWATCH_ONNXRUNTIME";
@@ -59,14 +63,22 @@ pub fn models_folder(configured: &Path) -> PathBuf {
         .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("inference/models"))
 }
 
-/// Loads the models in force.
+/// Loads the models in force. A narrator on a server is not asked anything yet.
 ///
 /// # Errors
 /// When the library or a configured bundle is missing, damaged or does not fit; each with its reason
 /// and what to do.
-pub fn models(config: &config::Models) -> anyhow::Result<Models> {
-    if config.encoder.is_empty() && config.narrator.is_empty() {
-        return Ok(Models { encoder: None, writer: Arc::new(Writer::new(None)) });
+pub fn models(config: &Config) -> anyhow::Result<Models> {
+    let server = match config.narrator.backend {
+        config::Backend::Onnx => None,
+        config::Backend::OpenAi => {
+            Some(Writer::with(config.narrator.server(Arc::new(SystemClock::default()))?))
+        }
+    };
+    let config = &config.models;
+    if config.encoder.is_empty() && (config.narrator.is_empty() || server.is_some()) {
+        let writer = server.unwrap_or_else(|| Writer::new(None));
+        return Ok(Models { encoder: None, writer: Arc::new(writer) });
     }
     let Some(library) = onnxruntime(&config.onnxruntime) else {
         bail!(
@@ -86,9 +98,10 @@ pub fn models(config: &config::Models) -> anyhow::Result<Models> {
         "" => None,
         name => Some(Arc::new(Encoder::load(&runtime, &open(name)?, 1)?)),
     };
-    let writer = match config.narrator.as_str() {
-        "" => Writer::new(None),
-        name => Writer::new(Some(Narrator::load(&runtime, &open(name)?, 1)?)),
+    let writer = match (server, config.narrator.as_str()) {
+        (Some(writer), _) => writer,
+        (None, "") => Writer::new(None),
+        (None, name) => Writer::new(Some(Narrator::load(&runtime, &open(name)?, 1)?)),
     };
     Ok(Models { encoder, writer: Arc::new(writer) })
 }

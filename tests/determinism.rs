@@ -57,7 +57,7 @@ fn in_process(folder: &Folder, log: &std::path::Path) -> String {
     let options = engine_replay::Options {
         core: Arc::new(config.core()),
         cell: bedwatch_schemas::time::Span::millis(config.engine.cell_millis),
-        models: bedwatch::setup::models(&config.models).unwrap(),
+        models: bedwatch::setup::models(&config).unwrap(),
         threads: 1,
         batch: 100,
         speed: None,
@@ -81,7 +81,7 @@ fn through_kafka(folder: &Folder, file: &std::path::Path, batch_messages: &str) 
     broker.bootstrap().clone_into(&mut config.kafka.bootstrap);
     config.narrator.deadline_millis = 3_600_000;
     config.narrator.queue = 100_000;
-    let models = bedwatch::setup::models(&config.models).unwrap();
+    let models = bedwatch::setup::models(&config).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let shared = Shared {
         health: Arc::new(Health::new(clock.clone())),

@@ -114,7 +114,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     config.kafka.topics = topics.clone();
     config.kafka.instance = None;
     terminal::note(NOTICE);
-    let models = setup::models(&config.models)?;
+    let models = setup::models(&config)?;
     let lines = if args.json { Lines::Stderr } else { Lines::Stdout };
     let shared = shared(Arc::new(move |told| terminal::alert(lines, &told.alert)));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     if sources.is_empty() {
         bail!("nothing to replay was found under the given paths");
     }
-    let models = setup::models(&config.models)?;
+    let models = setup::models(&config)?;
     let writer = models.writer.clone();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let core = Arc::new(config.core());

@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         config.http.listen = if listen == "off" { String::new() } else { listen.clone() };
     }
     terminal::note(bedwatch_schemas::NOTICE);
-    let models = setup::models(&config.models)?;
+    let models = setup::models(&config)?;
     let shared = shared(Arc::new(|told| terminal::alert(terminal::Lines::Stdout, &told.alert)));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     serve(&runtime, &config.http.listen, &shared)?;
