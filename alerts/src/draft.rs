@@ -10,7 +10,7 @@ use bedwatch_schemas::{
     frame::FeatureFrame,
     ids::{AlertId, EncounterId, Location, PatientId},
     rationale::Rationale,
-    risk::{Assessment, Attribution, ModelRef},
+    risk::{Assessment, Attribution, Clears, ModelRef, Similar},
     time::EventTime,
 };
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,17 @@ use crate::{Decision, evidence};
 
 /// The version of the rules in [`crate::condition`].
 pub const RULES_VERSION: &str = "1";
+
+/// What the model answered when it was asked why; empty for rules.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reasons {
+    /// What moved it, strongest first.
+    pub attributions: Vec<Attribution>,
+    /// What would clear it.
+    pub clears: Option<Clears>,
+    /// The nearest earlier stretches, nearest first.
+    pub similar: Vec<Similar>,
+}
 
 /// Everything of an alert but its words. What follows can only add those.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,14 +52,17 @@ impl Draft {
         decision: &Decision,
         frame: &FeatureFrame,
         assessment: Option<&Assessment>,
-        attributions: Vec<Attribution>,
+        reasons: Reasons,
         config: &str,
     ) -> Self {
         let by = match (decision.kind, assessment) {
             (AlertKind::Sepsis | AlertKind::Deterioration, Some(a)) => a.model.clone(),
             _ => ModelRef { name: "bedwatch-rules".to_owned(), version: RULES_VERSION.to_owned() },
         };
-        let evidence = evidence::collect(decision.kind, decision.modality, frame, assessment, &attributions);
+        let Reasons { attributions, clears, similar } = reasons;
+        let mut evidence =
+            evidence::collect(decision.kind, decision.modality, frame, assessment, &attributions);
+        evidence.account = evidence::account(decision.kind, assessment, clears, similar);
         Self {
             decision: decision.clone(),
             patient: frame.patient.clone(),

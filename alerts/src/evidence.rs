@@ -9,7 +9,7 @@ use bedwatch_schemas::{
     evidence::{Derived, Direction, Evidence, Fact, FactId, MAX_FACTS, Missing, SilentFeed, Subject, Trend},
     frame::FeatureFrame,
     medication::Drug,
-    risk::{Assessment, Attribution, Head},
+    risk::{Account, Assessment, Attribution, Clears, Head, Similar},
     score::ScoreKind,
     signal::Signal,
     summary::WindowLength,
@@ -54,6 +54,35 @@ pub fn collect(
         }
     }
     evidence
+}
+
+/// The head that decides a kind; `None` for rules.
+#[must_use]
+pub const fn head(kind: AlertKind) -> Option<Head> {
+    match kind {
+        AlertKind::Sepsis => Some(Head::Sepsis),
+        AlertKind::Deterioration => Some(Head::Deterioration),
+        _ => None,
+    }
+}
+
+/// What the model says of its own answer to a head's kind; `None` for rules. It is told and decides
+/// nothing: an alert the model is unsure of is an alert.
+#[must_use]
+pub fn account(
+    kind: AlertKind,
+    assessment: Option<&Assessment>,
+    clears: Option<Clears>,
+    similar: Vec<Similar>,
+) -> Option<Account> {
+    let (head, assessment) = head(kind).zip(assessment)?;
+    Some(Account {
+        certainty: assessment.risk(head).and_then(|r| r.certainty),
+        distance: assessment.distance,
+        unfamiliar: assessment.unfamiliar,
+        clears,
+        similar,
+    })
 }
 
 /// What comes first whatever the attributions say.

@@ -16,5 +16,5 @@ pub mod policy;
 mod testing;
 
 pub use config::Config;
-pub use draft::Draft;
+pub use draft::{Draft, Reasons};
 pub use policy::{Decision, Policy};

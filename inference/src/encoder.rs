@@ -1,23 +1,33 @@
 //! The risk encoder: frame to calibrated probabilities, and which inputs moved them.
 //!
 //! Frames run one by one: on a processor a batch brings nothing (measured: 1.9 ms alone, 13.9 ms
-//! for eight). A probability is `sigmoid(a * logit + b)` with the head's Platt parameters. What is
-//! not finite is an error, never a risk.
+//! for eight). A probability is `sigmoid(a * logit + b)` with the head's Platt parameters ([`heads`]).
+//! What is not finite is an error, never a risk. [`explain`] runs the model again on what might have
+//! been.
 
 use bedwatch_schemas::{
-    evidence::Subject,
     frame::FeatureFrame,
-    risk::{Assessment, Attribution, Head, ModelRef, Risk},
+    risk::{Assessment, ModelRef},
+    signal::Signal,
 };
-use ort::{session::Session, value::TensorRef};
+use ort::{
+    session::{Session, SessionOutputs},
+    value::TensorRef,
+};
 use serde::Deserialize;
 
 use crate::{
     bundle::{self, Bundle},
+    neighbours::{self, Exemplars},
     pool::Pool,
     runtime::{self, Runtime},
-    tokens::{self, Tokenizer, Tokens},
+    tokens::{self, Contract, Tokenizer, Tokens},
 };
+
+pub mod explain;
+pub mod heads;
+
+use heads::{ANY_SITE, Heads};
 
 /// Why a frame has no risk.
 #[derive(Debug, thiserror::Error)]
@@ -33,14 +43,33 @@ pub enum Error {
     Tokens(#[from] tokens::Error),
     /// The manifest's heads cannot be used.
     #[error("the encoder's heads are unusable: {0}")]
-    Heads(&'static str),
+    Heads(#[from] heads::Error),
+    /// The bundle's exemplars cannot be used.
+    #[error(transparent)]
+    Neighbours(#[from] neighbours::Error),
+    /// The outputs are not those of the input's contract.
+    #[error("the encoder's outputs are {found:?}, and its contract wants {wanted:?}")]
+    Outputs {
+        /// The manifest's.
+        found: Vec<String>,
+        /// The contract's.
+        wanted: &'static [&'static str],
+    },
+    /// The out-of-distribution threshold cannot be used.
+    #[error("the encoder's [ood] table is unusable: {0}")]
+    Ood(&'static str),
+    /// The embedding's size cannot be used.
+    #[error("the encoder's embedding_size is 0")]
+    Size,
     /// The model's outputs have another shape than the manifest says.
-    #[error("the encoder's output {output} has the shape {found:?}")]
+    #[error("the encoder's output {output} has the shape {found:?}, and {wanted:?} is wanted")]
     Shape {
         /// The output.
         output: &'static str,
-        /// Its shape.
+        /// Its shape; empty: there is none.
         found: Vec<i64>,
+        /// The shape wanted.
+        wanted: Vec<i64>,
     },
     /// The model gave a number that is not finite.
     #[error("the encoder gave a number that is not finite")]
@@ -53,26 +82,26 @@ struct Spec {
     max_hours: usize,
     embedding_size: usize,
     input: tokens::Spec,
-    heads: Vec<HeadSpec>,
+    heads: Vec<heads::Spec>,
+    ood: Option<Ood>,
+    neighbours: Option<neighbours::Spec>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-struct HeadSpec {
-    name: String,
-    index: usize,
-    platt_a: f32,
-    platt_b: f32,
-    operating_point: f32,
-    high_priority_point: f32,
+/// When a picture is unlike the training's: its distance against a quantile of familiar ones.
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Ood {
+    threshold: f32,
+    quantile: f32,
 }
 
 /// The encoder. Shared by threads: each call takes one session of the pool.
 pub struct Encoder {
     model: ModelRef,
     tokenizer: Tokenizer,
-    heads: Vec<(Head, HeadSpec)>,
-    head_count: usize,
+    heads: Heads,
     embedding_size: usize,
+    unfamiliar_over: Option<f32>,
+    exemplars: Option<Exemplars>,
     sessions: Pool<Worker>,
 }
 
@@ -80,13 +109,15 @@ pub struct Encoder {
 struct Worker {
     session: Session,
     tokens: Tokens,
-    masked: Vec<f32>,
+    edited: Tokens,
 }
 
 /// What one run says of the last hour.
+#[derive(Debug, Clone, PartialEq)]
 struct Answer {
     logits: Vec<f32>,
     embedding: Vec<f32>,
+    distance: Option<f32>,
 }
 
 impl std::fmt::Debug for Encoder {
@@ -96,34 +127,76 @@ impl std::fmt::Debug for Encoder {
 }
 
 impl Encoder {
-    /// Loads a bundle of kind `encoder` into `sessions` sessions (at least 1) of one thread each.
+    /// Loads a bundle of kind `encoder` into `sessions` sessions (at least 1) of one thread each,
+    /// with the certainty of no hospital in particular.
     ///
     /// # Errors
-    /// When the bundle is not an encoder of contract "hourly-v1" or does not load.
+    /// As [`Self::load_for`].
     pub fn load(runtime: &Runtime, bundle: &Bundle, sessions: usize) -> Result<Self, Error> {
+        Self::load_for(runtime, bundle, sessions, ANY_SITE)
+    }
+
+    /// The same with the certainty of one hospital: the rows of `[[heads.conformal]]` with this
+    /// `site`.
+    ///
+    /// # Errors
+    /// When the bundle is not an encoder of a contract this engine builds, a part of its manifest
+    /// cannot be used, it does not know the site, or it does not load.
+    pub fn load_for(runtime: &Runtime, bundle: &Bundle, sessions: usize, site: &str) -> Result<Self, Error> {
         let spec: Spec = bundle.read("encoder")?;
-        let heads = heads(&spec.heads)?;
+        let heads = Heads::new(&spec.heads, site)?;
         let tokenizer = Tokenizer::new(spec.input, spec.max_hours)?;
+        if spec.embedding_size == 0 {
+            return Err(Error::Size);
+        }
+        check_outputs(bundle, tokenizer.contract())?;
+        let unfamiliar_over = unfamiliar_over(spec.ood, tokenizer.contract())?;
+        let exemplars =
+            spec.neighbours.map(|n| Exemplars::load(bundle, &n, spec.embedding_size)).transpose()?;
         let onnx = bundle.file(&bundle.manifest().onnx.file)?;
         let worker = || -> Result<Worker, Error> {
             let session = runtime.session(onnx, 1)?;
-            Ok(Worker { session, tokens: Tokens::default(), masked: Vec::new() })
+            Ok(Worker { session, tokens: Tokens::default(), edited: Tokens::default() })
         };
         let workers = (0..sessions.max(1)).map(|_| worker()).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
+        let encoder = Self {
             model: bundle.model(),
             tokenizer,
             heads,
-            head_count: spec.heads.len(),
             embedding_size: spec.embedding_size,
+            unfamiliar_over,
+            exemplars,
             sessions: Pool::new(workers),
-        })
+        };
+        encoder.try_out()?;
+        Ok(encoder)
+    }
+
+    /// Runs the model once over one empty hour: what does not run is refused at the start and not
+    /// at the bedside.
+    fn try_out(&self) -> Result<(), Error> {
+        let nothing = vec![0.0; self.tokenizer.features()];
+        self.run(&mut self.sessions.take().session, &nothing).map(|_| ())
     }
 
     /// The bundle's name and version.
     #[must_use]
     pub fn model(&self) -> &ModelRef {
         &self.model
+    }
+
+    /// The bundle's simulated stretches, if it has any.
+    #[must_use]
+    pub fn exemplars(&self) -> Option<&Exemplars> {
+        self.exemplars.as_ref()
+    }
+
+    /// Every signal that feeds the same variable as this one, in order of preference; empty where
+    /// the model does not read it.
+    #[must_use]
+    pub fn sources(&self, signal: Signal) -> &[Signal] {
+        let variable = self.tokenizer.variables().iter().find(|v| v.sources.contains(&signal));
+        variable.map_or(&[], |v| &v.sources)
     }
 
     /// The tokens of a frame, as the model reads them.
@@ -143,53 +216,19 @@ impl Encoder {
         let Worker { session, tokens, .. } = &mut *worker;
         self.tokenizer.fill(frame, tokens);
         let answer = self.run(session, &tokens.values)?;
-        let risks = self.heads.iter().map(|(head, spec)| Risk {
-            head: *head,
-            probability: spec.probability(answer.logits[spec.index]),
-            operating_point: spec.operating_point,
-            high_priority_point: spec.high_priority_point,
-            certainty: None,
-        });
         let assessment = Assessment {
             patient: frame.patient.clone(),
             at: frame.at,
             model: self.model.clone(),
-            risks: risks.collect(),
-            distance: None,
-            unfamiliar: false,
+            risks: self.heads.risks(&answer.logits),
+            distance: answer.distance,
+            unfamiliar: self.is_unfamiliar(answer.distance),
         };
         Ok((assessment, answer.embedding))
     }
 
-    /// What moved a head most: each variable that was ever observed is masked in every hour and the
-    /// model run again. At most `top`, strongest first, equal ones by name. The runs are made one by
-    /// one: 34 of them over 48 hours took 36 ms, the same as one batch 32 ms.
-    ///
-    /// # Errors
-    /// When the model does not run or gives no finite number.
-    pub fn attributions(
-        &self,
-        frame: &FeatureFrame,
-        head: Head,
-        top: usize,
-    ) -> Result<Vec<Attribution>, Error> {
-        let Some((_, spec)) = self.heads.iter().find(|(h, _)| *h == head) else { return Ok(Vec::new()) };
-        let mut worker = self.sessions.take();
-        let Worker { session, tokens, masked } = &mut *worker;
-        self.tokenizer.fill(frame, tokens);
-        let with = spec.probability(self.run(session, &tokens.values)?.logits[spec.index]);
-        let mut found = Vec::new();
-        for (i, source) in tokens.last_source.iter().enumerate() {
-            let Some(source) = source else { continue };
-            self.tokenizer.mask(&tokens.values, i, masked);
-            let without = spec.probability(self.run(session, masked)?.logits[spec.index]);
-            found.push(Attribution { subject: Subject::Signal(*source), delta: with - without, since: None });
-        }
-        found.sort_by(|a, b| {
-            b.delta.abs().total_cmp(&a.delta.abs()).then_with(|| a.subject.name().cmp(b.subject.name()))
-        });
-        found.truncate(top);
-        Ok(found)
+    fn is_unfamiliar(&self, distance: Option<f32>) -> bool {
+        distance.zip(self.unfamiliar_over).is_some_and(|(distance, threshold)| distance > threshold)
     }
 
     /// Runs the model over tokens `[1, T, F]` and reads the last hour.
@@ -199,55 +238,67 @@ impl Encoder {
         let hours = tokens.len() / features;
         let input = TensorRef::from_array_view(([1, hours, features], tokens)).map_err(run)?;
         let outputs = session.run(ort::inputs!["tokens" => input]).map_err(run)?;
-        let logits = last_row(&outputs, "logits", hours, self.head_count)?;
-        let embedding = last_row(&outputs, "embedding", hours, self.embedding_size)?;
-        Ok(Answer { logits, embedding })
+        let (every, ood) = match self.tokenizer.contract() {
+            Contract::HourlyV1 => (Some(hours), false),
+            Contract::HourlyV2 => (None, true),
+        };
+        Ok(Answer {
+            logits: last_row(&outputs, "logits", every, self.heads.outputs())?,
+            embedding: last_row(&outputs, "embedding", every, self.embedding_size)?,
+            distance: ood.then(|| last_row(&outputs, "distance", None, 1)).transpose()?.map(|row| row[0]),
+        })
     }
 }
 
-/// The last hour's row of an output of shape `[1, hours, width]`.
+/// The contract's outputs, in their order.
+fn check_outputs(bundle: &Bundle, contract: Contract) -> Result<(), Error> {
+    let wanted: &'static [&'static str] = match contract {
+        Contract::HourlyV1 => &["logits", "embedding"],
+        Contract::HourlyV2 => &["logits", "embedding", "distance"],
+    };
+    let found = &bundle.manifest().onnx.outputs;
+    if *found == wanted { Ok(()) } else { Err(Error::Outputs { found: found.clone(), wanted }) }
+}
+
+fn unfamiliar_over(ood: Option<Ood>, contract: Contract) -> Result<Option<f32>, Error> {
+    match (ood, contract) {
+        (None, Contract::HourlyV1) => Ok(None),
+        (Some(_), Contract::HourlyV1) => Err(Error::Ood("contract \"hourly-v1\" has no distance")),
+        (None, Contract::HourlyV2) => Err(Error::Ood("contract \"hourly-v2\" needs one")),
+        (Some(ood), Contract::HourlyV2) => {
+            if !ood.threshold.is_finite() {
+                return Err(Error::Ood("its threshold is not finite"));
+            }
+            if !(ood.quantile > 0.0 && ood.quantile < 1.0) {
+                return Err(Error::Ood("its quantile does not lie between 0 and 1"));
+            }
+            Ok(Some(ood.threshold))
+        }
+    }
+}
+
+/// The last hour's row of an output: of shape `[1, hours, width]`, or `[1, width]` where the model
+/// answers for the last hour only.
 fn last_row(
-    outputs: &ort::session::SessionOutputs<'_>,
+    outputs: &SessionOutputs<'_>,
     output: &'static str,
-    hours: usize,
+    hours: Option<usize>,
     width: usize,
 ) -> Result<Vec<f32>, Error> {
-    let value = outputs.get(output).ok_or(Error::Shape { output, found: Vec::new() })?;
+    let whole = |n: usize| i64::try_from(n).unwrap_or(-1);
+    let wanted = match hours {
+        Some(hours) => vec![1, whole(hours), whole(width)],
+        None => vec![1, whole(width)],
+    };
+    let Some(value) = outputs.get(output) else {
+        return Err(Error::Shape { output, found: Vec::new(), wanted });
+    };
     let (shape, data) = value.try_extract_tensor::<f32>().map_err(|e| runtime::Error::Run(e.to_string()))?;
-    let want = [1, i64::try_from(hours).unwrap_or(-1), i64::try_from(width).unwrap_or(-1)];
-    if **shape != want {
-        return Err(Error::Shape { output, found: shape.to_vec() });
+    if **shape != *wanted {
+        return Err(Error::Shape { output, found: shape.to_vec(), wanted });
     }
-    let row = data[(hours - 1) * width..].to_vec();
+    let row = data[data.len() - width..].to_vec();
     if row.iter().all(|x| x.is_finite()) { Ok(row) } else { Err(Error::NotFinite) }
-}
-
-impl HeadSpec {
-    fn probability(&self, logit: f32) -> f32 {
-        1.0 / (1.0 + (-(self.platt_a * logit + self.platt_b)).exp())
-    }
-}
-
-/// The heads of the manifest in the order of [`Head::ALL`].
-fn heads(specs: &[HeadSpec]) -> Result<Vec<(Head, HeadSpec)>, Error> {
-    let mut heads = Vec::new();
-    for spec in specs {
-        let head = Head::ALL.into_iter().find(|h| h.name() == spec.name);
-        let head = head.ok_or(Error::Heads("a head has an unknown name"))?;
-        if spec.index >= specs.len() || heads.iter().any(|(h, _)| *h == head) {
-            return Err(Error::Heads("an index is out of range or a head is named twice"));
-        }
-        let points = [spec.operating_point, spec.high_priority_point];
-        if points.iter().any(|p| !(0.0..=1.0).contains(p)) || points[0] > points[1] {
-            return Err(Error::Heads("operating points are not probabilities in rising order"));
-        }
-        if !(spec.platt_a.is_finite() && spec.platt_b.is_finite()) {
-            return Err(Error::Heads("a calibration is not finite"));
-        }
-        heads.push((head, spec.clone()));
-    }
-    heads.sort_by_key(|(head, _)| *head);
-    if heads.is_empty() { Err(Error::Heads("there is none")) } else { Ok(heads) }
 }
 
 #[cfg(test)]

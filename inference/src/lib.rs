@@ -1,8 +1,9 @@
 //! Feature frames to risks and rationales: model bundles, ONNX Runtime, the decoder, the fact checker, the template.
 //!
 //! - [`bundle`] vouches for a model's files, [`runtime`] loads ONNX Runtime, [`pool`] lends sessions.
-//! - [`tokens`] and [`encoder`]: a frame to calibrated risks and exact attributions.
-//! - [`narrator`], [`template`], [`check`], [`writer`]: an evidence to a rationale in which every
+//! - [`tokens`] and [`encoder`]: a frame to calibrated risks, and why, by running the model again.
+//! - [`neighbours`]: what a picture resembles.
+//! - [`narrator`], [`backend`], [`template`], [`check`], [`writer`]: an evidence to a rationale in which every
 //!   number can be checked. [`lexicon`] holds the words, [`render`] prints the values.
 
 pub mod backend;
@@ -11,6 +12,7 @@ pub mod check;
 pub mod encoder;
 pub mod lexicon;
 pub mod narrator;
+pub mod neighbours;
 pub mod pool;
 pub mod render;
 pub mod runtime;

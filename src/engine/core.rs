@@ -3,21 +3,25 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bedwatch_alerts::{Decision, Draft};
+use bedwatch_alerts::{Decision, Draft, Reasons, evidence, limits};
 use bedwatch_features::PatientState;
+use bedwatch_inference::neighbours::{self, Past};
 use bedwatch_ingest::{Record, decode};
 use bedwatch_schemas::{
-    alert::{AlertKind, Phase},
+    alert::Phase,
     dead_letter::{DeadLetter, Reason},
     event::{AdtKind, Body, Event, Stream},
     frame::{FeatureFrame, hour_of},
     ids::PatientId,
-    risk::{Assessment, Head},
+    risk::Assessment,
     time::{ArrivalTime, EventTime, Span},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{Cell, Models, cell::Entry, patient::Patient};
+
+/// Similar stretches told of a model's alert.
+const SIMILAR: usize = 3;
 
 /// The settings of the core.
 #[derive(Debug, Clone)]
@@ -268,7 +272,8 @@ impl Core {
         let decisions = patient.policy.close(&frame.patient, frame.at, &self.config.alerts);
         let assessment = patient.assessment.clone();
         for decision in decisions {
-            let draft = Draft::compose(&decision, &frame, assessment.as_ref(), Vec::new(), &self.config.hash);
+            let draft =
+                Draft::compose(&decision, &frame, assessment.as_ref(), Reasons::default(), &self.config.hash);
             step.outputs.push(Output { draft, triggered: now });
         }
     }
@@ -307,15 +312,10 @@ impl Core {
         };
         patient.unevaluated = false;
         for decision in decisions {
-            let attributions = self.attributions(&decision, &frame);
             let patient = &self.patients[id];
-            let draft = Draft::compose(
-                &decision,
-                &frame,
-                patient.assessment.as_ref(),
-                attributions,
-                &self.config.hash,
-            );
+            let reasons = self.reasons(&decision, &frame, &patient.past);
+            let assessment = patient.assessment.as_ref();
+            let draft = Draft::compose(&decision, &frame, assessment, reasons, &self.config.hash);
             step.outputs.push(Output { draft, triggered });
         }
         let forget = self.patients.get(id).and_then(|p| self.forget_at(p));
@@ -349,7 +349,8 @@ impl Core {
         patient.assessed_at = Some(frame.at);
         counters.assessments += 1;
         match encoder.assess(frame) {
-            Ok((assessment, _embedding)) => {
+            Ok((assessment, embedding)) => {
+                patient.past.remember(hour_of(frame.at), &embedding);
                 patient.assessment = Some(assessment);
                 true
             }
@@ -363,27 +364,34 @@ impl Core {
         }
     }
 
-    /// What moved the model, computed only when a model's alert is raised or grows.
-    fn attributions(
-        &self,
-        decision: &Decision,
-        frame: &FeatureFrame,
-    ) -> Vec<bedwatch_schemas::risk::Attribution> {
-        let head = match decision.kind {
-            AlertKind::Sepsis => Head::Sepsis,
-            AlertKind::Deterioration => Head::Deterioration,
-            _ => return Vec::new(),
+    /// What moved the model, what would clear it and what it resembles; asked only when a model's
+    /// alert is raised or grows.
+    fn reasons(&self, decision: &Decision, frame: &FeatureFrame, past: &Past) -> Reasons {
+        let (Some(head), Some(encoder)) = (evidence::head(decision.kind), &self.models.encoder) else {
+            return Reasons::default();
         };
         if decision.phase == Phase::Resolved {
-            return Vec::new();
+            return Reasons::default();
         }
-        let Some(encoder) = &self.models.encoder else {
-            return Vec::new();
-        };
-        encoder.attributions(frame, head, self.config.attributions).unwrap_or_else(|error| {
-            tracing::error!(%error, "the attributions failed");
-            Vec::new()
-        })
+        let explained = encoder.explain(frame, head, self.config.attributions, &limits::targets(frame));
+        match explained {
+            Ok(Some(said)) => Reasons {
+                similar: neighbours::nearest(
+                    encoder.exemplars(),
+                    past,
+                    hour_of(frame.at),
+                    &said.embedding,
+                    SIMILAR,
+                ),
+                attributions: said.attributions,
+                clears: said.clears,
+            },
+            Ok(None) => Reasons::default(),
+            Err(error) => {
+                tracing::error!(%error, "the model could not be asked why");
+                Reasons::default()
+            }
+        }
     }
 }
 

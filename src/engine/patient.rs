@@ -2,6 +2,7 @@
 
 use bedwatch_alerts::Policy;
 use bedwatch_features::PatientState;
+use bedwatch_inference::neighbours::Past;
 use bedwatch_schemas::{
     risk::Assessment,
     time::{ArrivalTime, EventTime},
@@ -17,6 +18,8 @@ pub struct Patient {
     pub policy: Policy,
     /// What the encoder last said.
     pub assessment: Option<Assessment>,
+    /// What the encoder made of each past hour, to find its like again.
+    pub past: Past,
     /// When the encoder last ran.
     pub assessed_at: Option<EventTime>,
     /// Whether anything has come since then that the encoder reads.
@@ -37,6 +40,7 @@ impl Patient {
             state,
             policy: Policy::default(),
             assessment: None,
+            past: Past::default(),
             assessed_at: None,
             unassessed: false,
             unevaluated: false,

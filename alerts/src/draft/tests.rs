@@ -2,6 +2,7 @@ use bedwatch_schemas::{
     evidence::Subject,
     ids::{BedId, UnitId},
     rationale::{RationaleSource, TemplateReason},
+    risk::{Account, Bound, Certainty, Change},
     signal::Signal,
     time::Span,
 };
@@ -31,7 +32,10 @@ fn drafts(attributions: &[Attribution]) -> Vec<Draft> {
     let decisions = Policy::default().evaluate(&frame, Some(&risk), &Config::default());
     decisions
         .iter()
-        .map(|d| Draft::compose(d, &frame, Some(&risk), attributions.to_vec(), "c0ffee"))
+        .map(|d| {
+            let reasons = Reasons { attributions: attributions.to_vec(), ..Reasons::default() };
+            Draft::compose(d, &frame, Some(&risk), reasons, "c0ffee")
+        })
         .collect()
 }
 
@@ -63,12 +67,46 @@ fn a_draft_becomes_the_alert_that_was_decided() {
     }
 }
 
+/// Unsure or unfamiliar, it is the same decision with the same priority; the doubt stands beside it.
+#[test]
+fn a_doubtful_alert_is_an_alert() {
+    let clears = Clears {
+        changes: vec![Change { signal: Signal::Lactate, bound: Bound::AtMost, value: 2.0 }],
+        for_minutes: 60,
+        probability: 0.2,
+    };
+    let similar = vec![Similar::Own { hours_ago: 9, cosine: 0.9 }];
+    let mut sure = assessment(40, 0.9, 0.0);
+    let mut decided = Vec::new();
+    for (certainty, unfamiliar) in [(None, false), (Some(Certainty::Unsure), true)] {
+        sure.risks[0].certainty = certainty;
+        (sure.distance, sure.unfamiliar) = (Some(3.5), unfamiliar);
+        let decisions = Policy::default().evaluate(&ill(), Some(&sure), &Config::default());
+        for decision in &decisions {
+            let reasons =
+                Reasons { clears: Some(clears.clone()), similar: similar.clone(), ..Reasons::default() };
+            let draft = Draft::compose(decision, &ill(), Some(&sure), reasons, "");
+            let account = (decision.kind == AlertKind::Sepsis).then(|| Account {
+                certainty,
+                distance: Some(3.5),
+                unfamiliar,
+                clears: Some(clears.clone()),
+                similar: similar.clone(),
+            });
+            assert_eq!(draft.evidence().account, account, "rules have none");
+        }
+        decided.push(decisions);
+    }
+    assert_eq!(decided[0], decided[1]);
+    assert_eq!(decided[0].len(), 2);
+}
+
 #[test]
 fn a_head_that_ends_without_its_encoder_is_ended_by_the_rules() {
     let mut policy = Policy::default();
     policy.evaluate(&ill(), Some(&assessment(40, 0.9, 0.0)), &Config::default());
     for decision in policy.close(&ill().patient, at(60), &Config::default()) {
-        let draft = Draft::compose(&decision, &frame(60), None, Vec::new(), "");
+        let draft = Draft::compose(&decision, &frame(60), None, Reasons::default(), "");
         assert_eq!(draft.with_rationale(words("Over.")).decision.by.name, "bedwatch-rules");
     }
 }

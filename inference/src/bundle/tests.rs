@@ -131,6 +131,36 @@ pub(crate) fn shipped(name: &str) -> Option<Bundle> {
     Some(Bundle::open(folder).unwrap())
 }
 
+/// The tiny bundle of the tests, with a changed manifest where `change` changes it.
+pub(crate) fn tiny(change: impl FnOnce(String) -> String) -> Result<Bundle, Error> {
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests-data/encoder-tiny-v2");
+    let text = fs::read_to_string(stored.join("manifest.toml")).unwrap();
+    let changed = change(text.clone());
+    if changed == text {
+        return Bundle::open(stored);
+    }
+    let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let name = format!("bedwatch-tiny-{}-{number}", std::process::id());
+    let folder = Folder(std::env::temp_dir().join(name));
+    fs::create_dir_all(&folder.0).unwrap();
+    for entry in fs::read_dir(&stored).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder.0.join(path.file_name().unwrap())).unwrap();
+    }
+    fs::write(folder.0.join("manifest.toml"), changed).unwrap();
+    // What was read is held: the folder may go.
+    Bundle::open(&folder.0)
+}
+
+/// The tiny bundle with one listed file replaced, its hash right.
+pub(crate) fn tiny_with(file: &str, bytes: &[u8]) -> Bundle {
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests-data/encoder-tiny-v2");
+    let mut bundle = Bundle::open(stored).unwrap();
+    assert!(bundle.files.insert(file.to_owned(), bytes.to_vec()).is_some(), "{file} is listed");
+    bundle
+}
+
 #[test]
 fn the_shipped_bundles_verify() {
     for name in ["encoder-hourly-v1", "narrator-v1"] {

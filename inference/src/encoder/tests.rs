@@ -1,10 +1,21 @@
 use std::collections::BTreeMap;
 
-use bedwatch_schemas::signal::Signal;
+use bedwatch_schemas::{
+    event::{Sex, UnitKind},
+    evidence::Subject,
+    frame::hour_of,
+    risk::{Attribution, Bound, Certainty, Change, Head},
+    signal::Signal,
+    time::Span,
+};
 use serde::Deserialize;
 
-use super::*;
-use crate::{bundle::tests::shipped, runtime::tests::installed, tokens::tests::frame};
+use super::{explain::Explanation, *};
+use crate::{
+    bundle::tests::{shipped, tiny, tiny_with},
+    runtime::tests::installed,
+    tokens::tests::frame,
+};
 
 fn encoder(test: &str) -> Option<(Encoder, Bundle)> {
     let bundle = shipped("encoder-hourly-v1")?;
@@ -91,12 +102,15 @@ fn risks_are_probabilities_and_repeat_exactly() {
         let first = encoder.assess(&f).unwrap();
         assert_eq!(first, encoder.assess(&f).unwrap());
         assert_eq!(first.1.len(), 128);
-        assert_eq!(first.0.risks.iter().map(|r| r.head).collect::<Vec<_>>(), Head::ALL);
+        assert_eq!(
+            first.0.risks.iter().map(|r| r.head).collect::<Vec<_>>(),
+            [Head::Sepsis, Head::Deterioration]
+        );
         assert!(first.0.risks.iter().all(|r| (0.0..=1.0).contains(&r.probability)));
         first.0
     };
     let (sick, well) = (risk(&sick), risk(&well));
-    for head in Head::ALL {
+    for head in [Head::Sepsis, Head::Deterioration] {
         let p = |a: &Assessment| a.risk(head).unwrap().probability;
         assert!(p(&sick) > p(&well), "{}: {} and {}", head.name(), p(&sick), p(&well));
     }
@@ -134,25 +148,271 @@ fn sessions_in_parallel_say_the_same() {
     assert_eq!(alone, together);
 }
 
+/// The tiny bundle of contract "hourly-v2", with its trees.
+fn tiny_encoder(test: &str) -> Option<Encoder> {
+    Some(Encoder::load(&installed(test)?, &tiny(|m| m).unwrap(), 1).unwrap())
+}
+
+#[derive(Deserialize)]
+struct TinyParity {
+    tolerance: f32,
+    sequences: Vec<TinySequence>,
+    contract: Vec<TinyStay>,
+}
+
+#[derive(Deserialize)]
+struct TinySequence {
+    tokens: Vec<Vec<f32>>,
+    logits: Vec<f32>,
+    embedding: Vec<f32>,
+    distance: f32,
+}
+
+#[derive(Deserialize)]
+struct TinyStay {
+    age_years: Option<f32>,
+    sex: Option<Sex>,
+    before_icu_hours: Option<f64>,
+    unit: Option<UnitKind>,
+    hours: Vec<BTreeMap<String, f32>>,
+    tokens: Vec<Vec<f32>>,
+}
+
+/// The second contract: what Python built and ran is what is built and run here.
 #[test]
-fn bad_heads_are_refused() {
-    let head = |name: &str, index, low, high| HeadSpec {
-        name: name.into(),
-        index,
-        platt_a: 1.0,
-        platt_b: 0.0,
-        operating_point: low,
-        high_priority_point: high,
-    };
-    assert!(heads(&[head("sepsis", 0, 0.1, 0.2)]).is_ok());
-    for bad in [
-        vec![],
-        vec![head("fever", 0, 0.1, 0.2)],
-        vec![head("sepsis", 1, 0.1, 0.2)],
-        vec![head("sepsis", 0, 0.3, 0.2)],
-        vec![head("sepsis", 0, 0.1, 1.2)],
-        vec![head("sepsis", 0, 0.1, 0.2), head("sepsis", 1, 0.1, 0.2)],
-    ] {
-        assert!(heads(&bad).is_err());
+fn the_tiny_bundle_agrees_with_its_script() {
+    let Some(encoder) = tiny_encoder("the_tiny_bundle_agrees_with_its_script") else { return };
+    let bundle = tiny(|m| m).unwrap();
+    let parity: TinyParity = serde_json::from_slice(bundle.file("parity.json").unwrap()).unwrap();
+    for sequence in &parity.sequences {
+        let answer = encoder.run(&mut encoder.sessions.take().session, &sequence.tokens.concat()).unwrap();
+        close(&answer.logits, &sequence.logits, parity.tolerance);
+        close(&answer.embedding, &sequence.embedding, parity.tolerance);
+        close(&[answer.distance.unwrap()], &[sequence.distance], parity.tolerance);
     }
+    for stay in &parity.contract {
+        let variables = encoder.tokenizer.variables();
+        let source = |name: &str| variables.iter().find(|v| v.name == name).unwrap().sources[0];
+        let rows: Vec<Vec<(Signal, f32)>> =
+            stay.hours.iter().map(|hour| hour.iter().map(|(n, x)| (source(n), *x)).collect()).collect();
+        let mut f = frame(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        (f.demographics.age_years, f.demographics.sex, f.unit) = (stay.age_years, stay.sex, stay.unit);
+        let before = |hours: f64| f.stay_start - Span((hours * 3.6e9) as i64);
+        f.hospital_admitted_at = stay.before_icu_hours.map(before);
+        close(&encoder.tokens(&f).values, &stay.tokens.concat(), parity.tolerance);
+    }
+}
+
+/// A patient in shock since the third of six hours; the pressure is invasive from then on.
+fn shock() -> FeatureFrame {
+    use Signal::{AbpMean, HeartRate, Lactate, NibpMean, RespRate};
+    let before = [(HeartRate, 80.0), (NibpMean, 84.0), (RespRate, 14.0)];
+    let after = [(HeartRate, 131.0), (AbpMean, 48.0), (RespRate, 29.0)];
+    let labs = [(HeartRate, 128.0), (AbpMean, 50.0), (RespRate, 30.0), (Lactate, 6.0)];
+    frame(&[&before, &before, &labs, &after, &after, &after])
+}
+
+/// What a caller that knows reference ranges would offer.
+const TARGETS: [Change; 3] = [
+    Change { signal: Signal::AbpMean, bound: Bound::AtLeast, value: 65.0 },
+    Change { signal: Signal::Lactate, bound: Bound::AtMost, value: 2.0 },
+    Change { signal: Signal::RespRate, bound: Bound::AtMost, value: 20.0 },
+];
+
+/// The frame in which a signal and its other sources had not been observed from an hour on (`None`:
+/// never, also not before the grid).
+fn without(encoder: &Encoder, f: &FeatureFrame, signal: Signal, from: Option<i64>) -> FeatureFrame {
+    let mut f = f.clone();
+    let first = f.grid.first_hour;
+    for source in encoder.sources(signal) {
+        let rows = f.grid.values.chunks_exact_mut(Signal::COUNT);
+        for (_, row) in (first..).zip(rows).filter(|(hour, _)| from.is_none_or(|from| *hour >= from)) {
+            row[source.index()] = f32::NAN;
+        }
+        if from.is_none() {
+            f.grid.before[source.index()] = None;
+        }
+    }
+    f
+}
+
+/// The frame in which values were observed in its hour and so many more.
+fn held(encoder: &Encoder, f: &FeatureFrame, changes: &[Change], minutes: u32) -> FeatureFrame {
+    let mut f = f.clone();
+    let now = hour_of(f.at);
+    f.at = f.at + Span::hours(i64::from(minutes / 60) - 1);
+    let rows = usize::try_from(hour_of(f.at) - f.grid.first_hour + 1).unwrap();
+    f.grid.values.resize(rows * Signal::COUNT, f32::NAN);
+    let first = f.grid.first_hour;
+    for (hour, row) in (first..).zip(f.grid.values.chunks_exact_mut(Signal::COUNT)) {
+        for change in changes.iter().filter(|_| hour >= now) {
+            encoder.sources(change.signal).iter().for_each(|s| row[s.index()] = f32::NAN);
+            row[change.signal.index()] = change.value as f32;
+        }
+    }
+    f
+}
+
+fn probability(encoder: &Encoder, f: &FeatureFrame, head: Head) -> f32 {
+    encoder.assess(f).unwrap().0.risk(head).unwrap().probability
+}
+
+/// Runs everything an explanation says again, on frames that had been so. Gives how many
+/// beginnings and clearings there were.
+fn rerun(encoder: &Encoder, f: &FeatureFrame, head: Head, said: &Explanation) -> (usize, usize) {
+    let whole = probability(encoder, f, head);
+    let mut dated = 0;
+    for Attribution { subject, delta, since } in &said.attributions {
+        let Subject::Signal(signal) = *subject else { panic!("a signal") };
+        let lost = |from| whole - probability(encoder, &without(encoder, f, signal, from), head);
+        assert_eq!(*delta, lost(None), "{subject:?}");
+        let Some(since) = since else { continue };
+        dated += 1;
+        assert!(lost(Some(hour_of(*since))) / delta >= 0.5, "{subject:?} since {since}");
+        assert!(lost(Some(hour_of(*since) + 1)) / delta < 0.5, "{subject:?} later than {since}");
+    }
+    if let Some(clears) = &said.clears {
+        let f = held(encoder, f, &clears.changes, clears.for_minutes);
+        let assessment = encoder.assess(&f).unwrap().0;
+        let risk = assessment.risk(head).unwrap();
+        assert_eq!(risk.probability, clears.probability);
+        assert!(risk.probability < risk.operating_point);
+    }
+    assert_eq!(said.embedding, encoder.assess(f).unwrap().1);
+    (dated, usize::from(said.clears.is_some()))
+}
+
+#[test]
+fn an_explanation_is_what_running_again_gives() {
+    let Some(encoder) = tiny_encoder("an_explanation_is_what_running_again_gives") else { return };
+    let f = shock();
+    let said = encoder.explain(&f, Head::Sepsis, 5, &TARGETS).unwrap().unwrap();
+    assert_eq!(rerun(&encoder, &f, Head::Sepsis, &said), (3, 1));
+    let names: Vec<&str> = said.attributions.iter().map(|a| a.subject.name()).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert_eq!(said.attributions, {
+        let mut plain = encoder.attributions(&f, Head::Sepsis, 5).unwrap();
+        plain.iter_mut().zip(&said.attributions).for_each(|(p, s)| p.since = s.since);
+        plain
+    });
+    // The shock began two hours after the stay, and the model knows.
+    let since = said.attributions.iter().filter_map(|a| a.since).map(hour_of).collect::<Vec<_>>();
+    assert!(since.iter().all(|h| *h == f.grid.first_hour + 2), "{since:?} of {names:?}");
+    let alone = encoder.explain(&f, Head::Sepsis, 1, &[]).unwrap().unwrap();
+    assert_eq!((alone.attributions.len(), alone.clears), (1, None));
+}
+
+/// Many made-up stays, both heads: whatever is said can be run again.
+#[test]
+fn whatever_is_said_of_any_stay_can_be_run_again() {
+    let Some(encoder) = tiny_encoder("whatever_is_said_of_any_stay_can_be_run_again") else { return };
+    let (mut dated, mut cleared, mut seed) = (0, 0, 7_u64);
+    let mut draw = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 40) as f32 / (1_u64 << 24) as f32
+    };
+    for _ in 0..40 {
+        let rows: Vec<Vec<(Signal, f32)>> = (0..1 + (draw() * 60.0) as usize)
+            .map(|_| {
+                let around = [
+                    (Signal::HeartRate, 100.0, 40.0),
+                    (Signal::AbpMean, 65.0, 20.0),
+                    (Signal::NibpMean, 65.0, 20.0),
+                    (Signal::RespRate, 22.0, 12.0),
+                    (Signal::Lactate, 3.0, 2.5),
+                    (Signal::Spo2, 92.0, 7.0),
+                ];
+                let mut row = Vec::new();
+                for (signal, middle, reach) in around {
+                    if draw() < 0.4 {
+                        row.push((signal, middle + (2.0 * draw() - 1.0) * reach));
+                    }
+                }
+                row
+            })
+            .collect();
+        let mut f = frame(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        f.grid.before[Signal::Lactate.index()] = (draw() < 0.5).then_some((5.0, f.grid.first_hour - 3));
+        for head in [Head::Sepsis, Head::Deterioration] {
+            let said = encoder.explain(&f, head, 8, &TARGETS).unwrap().unwrap();
+            let (d, c) = rerun(&encoder, &f, head, &said);
+            (dated, cleared) = (dated + d, cleared + c);
+        }
+    }
+    println!("{dated} beginnings and {cleared} clearings were run again");
+    assert!(dated >= 40 && cleared >= 10, "{dated} {cleared}");
+}
+
+#[test]
+fn a_site_picks_its_certainty_and_strangeness_is_told() {
+    let test = "a_site_picks_its_certainty_and_strangeness_is_told";
+    let Some(runtime) = installed(test) else { return };
+    let bundle = tiny(|m| m).unwrap();
+    let said = |site: &str| {
+        let encoder = Encoder::load_for(&runtime, &bundle, 1, site).unwrap();
+        encoder.assess(&shock()).unwrap().0
+    };
+    let any = said("any");
+    for risk in &any.risks {
+        let want = match risk.probability {
+            p if p < 0.3 => Certainty::Low,
+            p if p <= 0.55 => Certainty::Unsure,
+            _ => Certainty::High,
+        };
+        assert_eq!(risk.certainty, Some(want));
+    }
+    assert_eq!(said("B").distance, any.distance);
+    let error = Encoder::load_for(&runtime, &bundle, 1, "Z").unwrap_err().to_string();
+    assert!(error.contains("for site \"Z\"; it knows \"A\", \"B\", \"any\""), "{error}");
+    let distance = any.distance.unwrap();
+    for (threshold, unfamiliar) in [(distance + 0.01, false), (distance - 0.01, true)] {
+        let bundle = tiny(|m| m.replace("threshold = 4.5", &format!("threshold = {threshold:.6}"))).unwrap();
+        let encoder = Encoder::load(&runtime, &bundle, 1).unwrap();
+        assert_eq!(encoder.assess(&shock()).unwrap().0.unfamiliar, unfamiliar);
+    }
+}
+
+/// Every refusal of an encoder's manifest with its sentence; the tables of its parts are tested
+/// where they are read.
+#[test]
+fn bad_manifests_are_refused_in_a_sentence() {
+    let Some(runtime) = installed("bad_manifests_are_refused_in_a_sentence") else { return };
+    let refusal = |from: &str, to: &str| {
+        let bundle = tiny(|m| {
+            assert!(m.contains(from), "{from}");
+            m.replacen(from, to, 1)
+        });
+        let encoder = bundle.map_err(Error::from).and_then(|b| Encoder::load(&runtime, &b, 1));
+        encoder.unwrap_err().to_string()
+    };
+    for (from, to, sentence) in [
+        ("contract = \"hourly-v2\"", "contract = \"hourly-v9\"", "input contract is \"hourly-v9\""),
+        ("\"unit_medical\", ", "", "the encoder's layout is"),
+        ("feature_count = 33", "feature_count = 34", "feature_count is 34; 8 variables make 33"),
+        ("index = 1", "index = 7", "the index 7 of deterioration"),
+        ("site = \"B\"", "site = \"A\"", "two conformal rows for site \"A\""),
+        ("embedding_size = 16", "embedding_size = 0", "embedding_size is 0"),
+        ("embedding_size = 16", "embedding_size = 8", "5 rows of 8 numbers make 160"),
+        ("threshold = 4.5", "threshold = nan", "[ood] table is unusable: its threshold"),
+        ("quantile = 0.99", "quantile = 1.0", "[ood] table is unusable: its quantile"),
+        ("[ood]", "[odd]", "[ood] table is unusable: contract \"hourly-v2\" needs one"),
+        ("kind = \"encoder\"", "kind = \"narrator\"", "of kind \"narrator\", and \"encoder\" is wanted"),
+        ("\"distance\"]", "\"strangeness\"]", "has the outputs [\"logits\", \"embedding\", \"distance\"]"),
+        ("opset = 18", "opset = 17", "uses ONNX opset 18; its manifest says 17"),
+        ("max_hours = 48", "max_hours = \"many\"", "cannot be read"),
+        ("list = \"neighbours.json\"", "list = \"words.json\"", "is not the list it should be"),
+    ] {
+        let error = refusal(from, to);
+        assert!(error.contains(sentence), "{error}");
+    }
+    // Sound by its manifest, but not what it says: found by running it once.
+    let one_head = tiny(|m| {
+        let (second, after) = (m.rfind("[[heads]]").unwrap(), m.find("[neighbours]").unwrap());
+        m[..second].to_owned() + &m[after..]
+    });
+    let error = Encoder::load(&runtime, &one_head.unwrap(), 1).unwrap_err().to_string();
+    assert!(error.contains("output logits has the shape [1, 2], and [1, 1] is wanted"), "{error}");
+    let broken = tiny_with("encoder.onnx", b"no model");
+    let error = Encoder::load(&runtime, &broken, 1).unwrap_err().to_string();
+    assert!(error.contains("cannot load the model"), "{error}");
 }

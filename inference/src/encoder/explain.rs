@@ -1,0 +1,230 @@
+//! Why a risk is what it is, by running the model again on what might have been. No gradients and
+//! no surrogate: every number is the model's own answer to tokens a frame could have given, so that
+//! anyone can run it again and find the same.
+//!
+//! - **How much**: the change of probability when a variable had never been observed.
+//! - **Since when**: the latest hour such that without the variable's observations from then on, at
+//!   least half of that change is gone. The latest observed hour is tried, then the third latest, the
+//!   seventh and so on, then the gap is halved; both sides of the border found were run.
+//! - **What would clear it**: the strongest variables that raise the risk are brought to the nearest
+//!   end of their reference range (given by the caller; this crate knows no rules), for this hour,
+//!   then for the next as well, one alone and then two together, until the risk falls below its
+//!   operating point. None is told where none does.
+//!
+//! What a model says of changed inputs is not what would happen to a patient: associations, not
+//! effects.
+
+use bedwatch_schemas::{
+    evidence::Subject,
+    frame::FeatureFrame,
+    risk::{Attribution, Change, Clears, Head},
+    time::{EventTime, Span},
+};
+use ort::session::Session;
+
+use super::{Answer, Encoder, Error, Worker, heads::One};
+use crate::tokens::{Edit, Tokens};
+
+/// How many of the strongest are asked since when they are there.
+pub const DATED: usize = 3;
+/// How many of the strongest are tried to clear the risk.
+const TRIED: usize = 3;
+/// What of a contribution must be gone for it to be newer.
+const HALF: f32 = 0.5;
+
+/// Why one head says what it says of a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// What moved it, strongest first, equal ones by name; the first [`DATED`] with their beginning.
+    pub attributions: Vec<Attribution>,
+    /// What would bring it below its operating point; `None` where it is below, or nothing tried
+    /// does.
+    pub clears: Option<Clears>,
+    /// The frame's embedding.
+    pub embedding: Vec<f32>,
+}
+
+/// One head of one frame, with the session to ask again.
+struct Case<'a> {
+    encoder: &'a Encoder,
+    frame: &'a FeatureFrame,
+    head: &'a One,
+    session: &'a mut Session,
+    edited: &'a mut Tokens,
+    /// The probability of the frame as it is.
+    with: f32,
+}
+
+/// A variable with its whole contribution.
+#[derive(Clone, Copy)]
+struct Driver {
+    variable: usize,
+    attribution: Attribution,
+}
+
+impl Encoder {
+    /// What moved a head most, since when, and what would clear it. At most `top` attributions;
+    /// `targets` are the reference ranges' nearest ends of the signals that lie outside.
+    ///
+    /// The runs are made one by one: one a known variable, up to nine for each of [`DATED`], up to
+    /// twelve to clear.
+    ///
+    /// # Errors
+    /// When the bundle lacks the head, the model does not run or gives no finite number.
+    pub fn explain(
+        &self,
+        frame: &FeatureFrame,
+        head: Head,
+        top: usize,
+        targets: &[Change],
+    ) -> Result<Option<Explanation>, Error> {
+        let Some(head) = self.heads.get(head) else { return Ok(None) };
+        let mut worker = self.sessions.take();
+        let Worker { session, tokens, edited } = &mut *worker;
+        self.tokenizer.fill(frame, tokens);
+        let Answer { logits, embedding, .. } = self.run(session, &tokens.values)?;
+        let with = head.probability(&logits);
+        let mut case = Case { encoder: self, frame, head, session, edited, with };
+        let mut drivers = case.drivers(tokens)?;
+        for driver in drivers.iter_mut().take(DATED.min(top)) {
+            driver.attribution.since = case.since(tokens, *driver)?;
+        }
+        let clears = case.clears(&drivers, targets)?;
+        drivers.truncate(top);
+        let attributions = drivers.into_iter().map(|d| d.attribution).collect();
+        Ok(Some(Explanation { attributions, clears, embedding }))
+    }
+
+    /// What moved a head most, without when and what would clear it. At most `top`, strongest first,
+    /// equal ones by name.
+    ///
+    /// # Errors
+    /// When the model does not run or gives no finite number.
+    pub fn attributions(
+        &self,
+        frame: &FeatureFrame,
+        head: Head,
+        top: usize,
+    ) -> Result<Vec<Attribution>, Error> {
+        let Some(head) = self.heads.get(head) else { return Ok(Vec::new()) };
+        let mut worker = self.sessions.take();
+        let Worker { session, tokens, edited } = &mut *worker;
+        self.tokenizer.fill(frame, tokens);
+        let with = head.probability(&self.run(session, &tokens.values)?.logits);
+        let mut case = Case { encoder: self, frame, head, session, edited, with };
+        let mut drivers = case.drivers(tokens)?;
+        drivers.truncate(top);
+        Ok(drivers.into_iter().map(|d| d.attribution).collect())
+    }
+}
+
+impl Case<'_> {
+    /// The probability of the frame as if these edits were true, so many hours later.
+    fn probability(&mut self, edits: &[Edit], more: i64) -> Result<f32, Error> {
+        self.encoder.tokenizer.fill_edited(self.frame, edits, more, self.edited);
+        let answer = self.encoder.run(self.session, &self.edited.values)?;
+        Ok(self.head.probability(&answer.logits))
+    }
+
+    /// Every variable that is known with its contribution, strongest first, equal ones by name.
+    fn drivers(&mut self, tokens: &Tokens) -> Result<Vec<Driver>, Error> {
+        let mut found = Vec::new();
+        for (variable, source) in tokens.last_source.iter().enumerate() {
+            let Some(source) = *source else { continue };
+            let without = self.probability(&[Edit { variable, from: None, value: None }], 0)?;
+            let subject = Subject::Signal(source);
+            let attribution = Attribution { subject, delta: self.with - without, since: None };
+            found.push(Driver { variable, attribution });
+        }
+        found.sort_by(|a, b| {
+            let (a, b) = (a.attribution, b.attribution);
+            b.delta.abs().total_cmp(&a.delta.abs()).then_with(|| a.subject.name().cmp(b.subject.name()))
+        });
+        Ok(found)
+    }
+
+    /// The beginning of the hour since which at least half of a contribution exists; `None` where it
+    /// is older than the hours the model reads.
+    fn since(&mut self, tokens: &Tokens, driver: Driver) -> Result<Option<EventTime>, Error> {
+        let hours = self.encoder.tokenizer.observed_hours(tokens, driver.variable);
+        if driver.attribution.delta == 0.0 {
+            return Ok(None);
+        }
+        // `still` counts the observations of which the model keeps more than half without the rest.
+        let (mut still, mut back) = (hours.len(), 1);
+        let mut gone = loop {
+            let Some(tried) = hours.len().checked_sub(back) else {
+                if still == 0 || !self.is_gone(driver, hours[0])? {
+                    return Ok(None);
+                }
+                break 0;
+            };
+            if self.is_gone(driver, hours[tried])? {
+                break tried;
+            }
+            still = tried;
+            back = 2 * back + 1;
+        };
+        while still - gone > 1 {
+            let middle = gone + (still - gone) / 2;
+            if self.is_gone(driver, hours[middle])? {
+                gone = middle;
+            } else {
+                still = middle;
+            }
+        }
+        Ok(Some(EventTime::from_micros(hours[gone].saturating_mul(Span::hours(1).0))))
+    }
+
+    /// Whether at least half of a contribution is gone without the observations from an hour on.
+    fn is_gone(&mut self, driver: Driver, from: i64) -> Result<bool, Error> {
+        let edit = Edit { variable: driver.variable, from: Some(from), value: None };
+        let without = self.probability(&[edit], 0)?;
+        Ok((self.with - without) / driver.attribution.delta >= HALF)
+    }
+
+    /// The first of the changes tried that brings the risk below its operating point.
+    fn clears(&mut self, drivers: &[Driver], targets: &[Change]) -> Result<Option<Clears>, Error> {
+        if self.with < self.head.operating_point() {
+            return Ok(None);
+        }
+        let raising = drivers.iter().filter(|d| d.attribution.delta > 0.0);
+        let targeted = raising.filter_map(|d| Some((d.variable, self.target(*d, targets)?)));
+        let singles: Vec<(usize, Change)> = targeted.take(TRIED).collect();
+        let one = singles.iter().map(|a| vec![*a]);
+        let pairs = singles.iter().enumerate();
+        let two = pairs.flat_map(|(i, a)| singles[i + 1..].iter().map(|b| vec![*a, *b]));
+        let (one, two): (Vec<_>, Vec<_>) = (one.collect(), two.collect());
+        for set in [one, two] {
+            for more in [0, 1] {
+                for changes in &set {
+                    let probability = self.held(changes, more)?;
+                    if probability < self.head.operating_point() {
+                        let changes = changes.iter().map(|(_, change)| *change).collect();
+                        let for_minutes = if more == 0 { 60 } else { 120 };
+                        return Ok(Some(Clears { changes, for_minutes, probability }));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The end of the reference range a driver's signal should reach.
+    fn target(&self, driver: Driver, targets: &[Change]) -> Option<Change> {
+        let wanted = targets.iter().find(|t| Subject::Signal(t.signal) == driver.attribution.subject)?;
+        wanted.signal.is_plausible(wanted.value).then_some(*wanted)
+    }
+
+    /// The probability when these values are observed from the frame's hour on.
+    fn held(&mut self, changes: &[(usize, Change)], more: i64) -> Result<f32, Error> {
+        let from = Some(bedwatch_schemas::frame::hour_of(self.frame.at));
+        let edit = |&(variable, change): &(usize, Change)| Edit {
+            variable,
+            from,
+            value: Some((change.signal, change.value as f32)),
+        };
+        let edits: Vec<Edit> = changes.iter().map(edit).collect();
+        self.probability(&edits, more)
+    }
+}
