@@ -102,6 +102,8 @@ pub struct Models {
     pub folder: PathBuf,
     /// The encoder's bundle; empty: rules only.
     pub encoder: String,
+    /// The hospital whose certainty the encoder's bundle states; `any` where it is none of them.
+    pub site: String,
     /// The narrator's bundle; empty: template only.
     pub narrator: String,
     /// Absolute path of `libonnxruntime.so`; else `BEDWATCH_ONNXRUNTIME`, else the cache that
@@ -116,6 +118,7 @@ impl Default for Models {
         Self {
             folder: PathBuf::new(),
             encoder: "encoder-hourly-v1".to_owned(),
+            site: "any".to_owned(),
             narrator: "narrator-v1".to_owned(),
             onnxruntime: PathBuf::new(),
             provider: "cpu".to_owned(),
@@ -221,7 +224,14 @@ impl Config {
     /// A short hash of what decides alerts: it goes into every alert.
     #[must_use]
     pub fn hash(&self) -> String {
-        let decides = (&self.engine, &self.models.encoder, &self.ingest, &self.features, &self.alerts);
+        let decides = (
+            &self.engine,
+            &self.models.encoder,
+            &self.models.site,
+            &self.ingest,
+            &self.features,
+            &self.alerts,
+        );
         let text = serde_json::to_string(&decides).expect("the configuration is plain data");
         blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
     }

@@ -96,7 +96,10 @@ pub fn models(config: &Config) -> anyhow::Result<Models> {
     };
     let encoder = match config.encoder.as_str() {
         "" => None,
-        name => Some(Arc::new(Encoder::load(&runtime, &open(name)?, 1)?)),
+        name => {
+            let loaded = Encoder::load_for(&runtime, &open(name)?, 1, &config.site);
+            Some(Arc::new(loaded.with_context(|| format!("the model bundle {name} is refused"))?))
+        }
     };
     let writer = match (server, config.narrator.as_str()) {
         (Some(writer), _) => writer,
