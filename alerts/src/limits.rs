@@ -7,7 +7,7 @@
 use bedwatch_schemas::{
     evidence::{Band, Derived, Subject},
     frame::FeatureFrame,
-    risk::{Bound, Change, Head},
+    risk::{Bound, Change},
     score::ScoreKind,
     signal::Signal,
 };
@@ -157,7 +157,7 @@ pub fn noteworthy_change(subject: Subject) -> f64 {
                 (hi - lo) * 0.02
             }
         },
-        Subject::Risk(Head::Sepsis | Head::Deterioration) => 5.0,
+        Subject::Risk(_) => 5.0,
         Subject::Score(ScoreKind::ShockIndex) => 0.15,
         Subject::Score(_) => 1.0,
         Subject::Infusion(_) => 0.02,

@@ -102,6 +102,9 @@ impl Subject {
             Subject::Score(s) => s.name(),
             Subject::Risk(Head::Sepsis) => "sepsis_risk",
             Subject::Risk(Head::Deterioration) => "deterioration_risk",
+            Subject::Risk(Head::Death) => "death_risk",
+            Subject::Risk(Head::Seizure) => "seizure_risk",
+            Subject::Risk(Head::Hypoglycaemia) => "hypoglycaemia_risk",
             Subject::Infusion(d) => d.name(),
             Subject::Derived(d) => d.name(),
         }
@@ -115,6 +118,9 @@ impl Subject {
             Subject::Score(s) => s.label(),
             Subject::Risk(Head::Sepsis) => "sepsis risk",
             Subject::Risk(Head::Deterioration) => "deterioration risk",
+            Subject::Risk(Head::Death) => "death risk",
+            Subject::Risk(Head::Seizure) => "seizure risk",
+            Subject::Risk(Head::Hypoglycaemia) => "hypoglycaemia risk",
             Subject::Infusion(d) => d.name(),
             Subject::Derived(d) => d.label(),
         }
@@ -132,11 +138,9 @@ impl Subject {
         if let Some(derived) = Derived::ALL.into_iter().find(|d| d.name() == name) {
             return Some(Subject::Derived(derived));
         }
-        match name {
-            "sepsis_risk" => Some(Subject::Risk(Head::Sepsis)),
-            "deterioration_risk" => Some(Subject::Risk(Head::Deterioration)),
-            _ => Drug::ALL.into_iter().find(|d| d.name() == name).map(Subject::Infusion),
-        }
+        let risks = Head::ALL.map(Subject::Risk);
+        let drugs = Drug::ALL.map(Subject::Infusion);
+        risks.into_iter().chain(drugs).find(|s| s.name() == name)
     }
 }
 

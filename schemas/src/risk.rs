@@ -13,11 +13,26 @@ pub enum Head {
     Sepsis,
     /// Shock, respiratory failure or arrest within the coming hours.
     Deterioration,
+    /// Death before leaving the hospital (PhysioNet/CinC 2012). It ranks patients and raises no alert.
+    Death,
+    /// A seizure in the EEG, now.
+    Seizure,
+    /// Sensor glucose below 70 mg/dL within 30 minutes.
+    Hypoglycaemia,
 }
 
 impl Head {
     /// Every head.
-    pub const ALL: [Head; 2] = [Head::Sepsis, Head::Deterioration];
+    pub const ALL: [Head; Head::COUNT] =
+        [Head::Sepsis, Head::Deterioration, Head::Death, Head::Seizure, Head::Hypoglycaemia];
+    /// How many heads there are.
+    pub const COUNT: usize = 5;
+
+    /// The position in [`Head::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
 
     /// The snake-case name.
     #[must_use]
@@ -25,6 +40,9 @@ impl Head {
         match self {
             Head::Sepsis => "sepsis",
             Head::Deterioration => "deterioration",
+            Head::Death => "death",
+            Head::Seizure => "seizure",
+            Head::Hypoglycaemia => "hypoglycaemia",
         }
     }
 }
@@ -97,7 +115,7 @@ pub struct Assessment {
     pub at: EventTime,
     /// The bundle that said it.
     pub model: ModelRef,
-    /// One risk a head, in the order of [`Head::ALL`].
+    /// One risk for each head that the bundle has, in the order of [`Head::ALL`].
     pub risks: Vec<Risk>,
     /// How far the picture lies from what the model was trained on; `None` where the bundle
     /// measures none. Bigger is stranger.

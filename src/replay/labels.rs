@@ -21,13 +21,14 @@ pub fn scored(outcome: &Outcome, head: Head) -> Vec<Scored> {
     let Some(Labels::Hourly(hours)) = &outcome.labels else {
         return Vec::new();
     };
-    let index = Head::ALL.iter().position(|h| *h == head).unwrap_or_default();
+    let index = head.index();
     hours
         .iter()
         .filter_map(|hour| {
             let truth = match head {
                 Head::Sepsis => hour.sepsis,
                 Head::Deterioration => hour.deterioration,
+                Head::Death | Head::Seizure | Head::Hypoglycaemia => None,
             }?;
             let this = hour_of(hour.at);
             // Risks come in time order; the last of the hour is what the hour ends with.

@@ -23,7 +23,7 @@ pub struct RiskRow {
     /// The frame's time.
     pub at: EventTime,
     /// Calibrated probabilities in the order of [`Head::ALL`]; `None` when the encoder did not run.
-    pub probabilities: [Option<f32>; 2],
+    pub probabilities: [Option<f32>; Head::COUNT],
     /// Scores in the order of [`ScoreKind::ALL`].
     pub scores: [Option<f64>; 6],
     /// Seizure-likeness of the EEG by rule, 0 to 1.
