@@ -20,7 +20,10 @@ use bedwatch_schemas::{
 use crate::lexicon::{Lexicon, Term};
 
 mod number;
+mod raised;
 mod tokens;
+
+pub use raised::check_raised;
 
 use tokens::{Kind, Token};
 
@@ -56,6 +59,10 @@ pub enum Why {
     Forbidden,
     /// A word the lexicon does not know.
     Word,
+    /// A word of another phase than the alert's ([`check_raised`]).
+    Phase,
+    /// An urgency that is not the alert's ([`check_raised`]).
+    Urgency,
 }
 
 impl Why {
@@ -76,6 +83,8 @@ impl Why {
             Self::Condition => "condition",
             Self::Forbidden => "forbidden",
             Self::Word => "word",
+            Self::Phase => "phase",
+            Self::Urgency => "urgency",
         }
     }
 }
@@ -100,7 +109,8 @@ pub fn check(
     evidence: &Evidence,
     lexicon: &Lexicon,
 ) -> Result<(), Vec<Unsupported>> {
-    let mut reader = Reader { kind, evidence, lexicon, state: State::default(), found: Vec::new() };
+    let mut reader =
+        Reader { kind, evidence, lexicon, before: "", state: State::default(), found: Vec::new() };
     if let Some(at) = tokens::first_markup(text) {
         reader.refuse(at, Why::Markup);
     }
@@ -115,6 +125,7 @@ pub fn check(
     let mut at = 0;
     while at < tokens.len() {
         at += reader.read(&tokens[at..]);
+        reader.before = tokens[at - 1].text;
     }
     if reader.found.is_empty() { Ok(()) } else { Err(reader.found) }
 }
@@ -138,6 +149,8 @@ struct Reader<'a> {
     kind: AlertKind,
     evidence: &'a Evidence,
     lexicon: &'a Lexicon,
+    /// The token just read.
+    before: &'a str,
     state: State<'a>,
     found: Vec<Unsupported>,
 }
@@ -152,9 +165,17 @@ impl<'a> Reader<'a> {
         let token = &tokens[0];
         let dated = std::mem::take(&mut self.state.dated);
         match token.kind {
-            Kind::Number => return self.number(tokens),
+            Kind::Number => {
+                self.stretched(token.at, Why::Number);
+                return self.number(tokens);
+            }
             Kind::Unit => self.refuse(token.at, Why::Unit),
-            Kind::Time => self.time(token),
+            Kind::Time => {
+                if self.state.feed.is_none() {
+                    self.stretched(token.at, Why::Time);
+                }
+                self.time(token);
+            }
             Kind::Date => {
                 if !token.date().is_some_and(|day| dated.contains(&day)) {
                     self.refuse(token.at, Why::Time);
@@ -171,6 +192,15 @@ impl<'a> Reader<'a> {
             }
         }
         1
+    }
+
+    /// Refuses a number or time that the word before makes a change, a limit or a span: "rising by
+    /// 118 /min", "over 118 /min", "118 /min since 03:10" tell more than the fact does.
+    fn stretched(&mut self, at: usize, why: Why) {
+        let before = self.before.to_lowercase();
+        if matches!(before.as_str(), "by" | "over" | "from" | "since" | "for" | "or") {
+            self.refuse(at, why);
+        }
     }
 
     fn end(&mut self, sentence: bool) {
@@ -196,7 +226,8 @@ impl<'a> Reader<'a> {
             Term::Plain => {}
             Term::Forbidden => self.refuse(at, Why::Forbidden),
             Term::Condition => self.refuse(at, Why::Condition),
-            Term::Kind(kind) if *kind == self.kind => {}
+            // "Without sepsis" would deny the alert.
+            Term::Kind(kind) if *kind == self.kind && !self.state.missing => {}
             Term::Kind(_) => self.refuse(at, Why::Condition),
             Term::Missing => self.state.missing = true,
             Term::Feed(modality) => {

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bedwatch_schemas::{
-    alert::AlertKind,
+    alert::{AlertKind, Priority},
     event::Modality,
     evidence::{Band, Derived, Direction, Subject},
     medication::Drug,
@@ -65,6 +65,7 @@ pub enum Term {
 pub struct Lexicon {
     terms: BTreeMap<String, Vec<(Vec<String>, Term)>>,
     phrases: BTreeMap<Subject, Vec<String>>,
+    urgency: BTreeMap<String, Vec<Priority>>,
 }
 
 /// The words a phrase consists of, as compared: lower case, split at spaces.
@@ -95,7 +96,10 @@ impl Lexicon {
     /// The words of the template and the checker.
     #[must_use]
     pub fn built_in() -> Self {
-        let mut lexicon = Self { terms: BTreeMap::new(), phrases: BTreeMap::new() };
+        let mut lexicon = Self { terms: BTreeMap::new(), phrases: BTreeMap::new(), urgency: BTreeMap::new() };
+        for (priority, list) in words::URGENCY {
+            list.iter().for_each(|word| lexicon.add_urgency(word, *priority));
+        }
         for subject in subjects() {
             lexicon.insert(&label(subject), Term::Subject(vec![subject]));
             lexicon.phrases.entry(subject).or_default().push(label(subject));
@@ -176,6 +180,12 @@ impl Lexicon {
         }
         file.missing_openers.iter().try_for_each(|w| lexicon.add(w, Term::Missing))?;
         file.forbidden.iter().try_for_each(|w| lexicon.add(w, Term::Forbidden))?;
+        for (name, list) in &file.priorities {
+            let priority =
+                [Priority::High, Priority::Medium, Priority::Low].into_iter().find(|p| p.name() == name);
+            let priority = priority.ok_or_else(|| Error::Name(name.clone()))?;
+            list.iter().for_each(|word| lexicon.add_urgency(word, priority));
+        }
         let plain = file.priorities.values().flatten().chain(&file.plain_words);
         plain.into_iter().try_for_each(|w| lexicon.add(w, Term::Plain))?;
         Ok(lexicon)
@@ -223,6 +233,19 @@ impl Lexicon {
     #[must_use]
     pub fn phrases(&self, subject: Subject) -> &[String] {
         self.phrases.get(&subject).map_or(&[], Vec::as_slice)
+    }
+
+    /// The priorities a word speaks of; `None` for a word that speaks of none.
+    #[must_use]
+    pub fn urgency(&self, word: &str) -> Option<&[Priority]> {
+        self.urgency.get(word).map(Vec::as_slice)
+    }
+
+    fn add_urgency(&mut self, word: &str, priority: Priority) {
+        let known = self.urgency.entry(word.to_lowercase()).or_default();
+        if !known.contains(&priority) {
+            known.push(priority);
+        }
     }
 
     /// The terms of one word, for the constrained decoder.

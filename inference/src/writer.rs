@@ -12,7 +12,13 @@ use bedwatch_schemas::{
     rationale::{Rationale, RationaleSource, TemplateReason},
 };
 
-use crate::{backend::Backend, check::check, lexicon::Lexicon, narrator::Narrator, template};
+use crate::{
+    backend::Backend,
+    check::{check, check_raised},
+    lexicon::Lexicon,
+    narrator::Narrator,
+    template,
+};
 
 /// What a rationale is written from.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +128,9 @@ impl Writer {
             }
             e.reason
         })?;
-        if let Err(found) = check(&text, request.kind, request.evidence, &self.lexicon) {
+        let judged = check(&text, request.kind, request.evidence, &self.lexicon)
+            .and_then(|()| check_raised(&text, request.priority, &self.lexicon));
+        if let Err(found) = judged {
             let why = found.first().map_or("", |u| u.why.name());
             tracing::warn!(kind = request.kind.name(), why, "the model's text was refused, template speaks");
             return Err(TemplateReason::CheckFailed);

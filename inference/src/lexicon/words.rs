@@ -1,6 +1,6 @@
 //! The built-in word lists. Lower case; a phrase's words are separated by one space.
 
-use bedwatch_schemas::alert::AlertKind;
+use bedwatch_schemas::alert::{AlertKind, Priority};
 
 pub(super) const RISING: &[&str] = &[
     "rising",
@@ -130,6 +130,14 @@ pub(super) const CONDITIONS: &[&str] = &[
     "kidney injury",
     "renal failure",
     "liver failure",
+];
+
+/// Words of urgency (IEC 60601-1-8: high asks for immediate response, medium for prompt response, low
+/// for awareness).
+pub(super) const URGENCY: &[(Priority, &[&str])] = &[
+    (Priority::High, &["urgent", "pressing", "immediate"]),
+    (Priority::Medium, &["prompt", "definite", "moderate"]),
+    (Priority::Low, &["awareness", "mild", "slight"]),
 ];
 
 /// Joining words. They state nothing about the patient that a fact would have to back.
