@@ -10,12 +10,14 @@ use bedwatch_schemas::{
     alert::{Alert, AlertKind, Phase, Priority},
     frame::FeatureFrame,
     ids::{AlertId, PatientId},
-    risk::Assessment,
+    risk::{Assessment, Certainty, UNFAMILIAR},
     signal::Signal,
     summary::FeedState,
     time::{ArrivalTime, EventTime},
 };
 use serde::Serialize;
+
+mod account;
 
 /// Alerts kept for the list.
 const RECENT: usize = 100;
@@ -35,6 +37,8 @@ pub struct RiskView {
     head: &'static str,
     probability: f32,
     alerting: bool,
+    /// What must be said of it in words.
+    doubt: Option<&'static str>,
 }
 
 /// One feed's freshness.
@@ -57,6 +61,8 @@ pub struct AlertView {
     onset: EventTime,
     text: String,
     written_by: &'static str,
+    /// What the model says of its own answer, one line each.
+    model: Vec<String>,
 }
 
 /// One bed.
@@ -68,6 +74,8 @@ pub struct BedView {
     readings: Vec<Reading>,
     news2: Option<f64>,
     risks: Vec<RiskView>,
+    /// What must be said of all risks in words.
+    doubt: Option<&'static str>,
     feeds: Vec<FeedView>,
     alerts: Vec<AlertView>,
 }
@@ -162,6 +170,7 @@ impl BedView {
             readings: Vec::new(),
             news2: None,
             risks: Vec::new(),
+            doubt: None,
             feeds: Vec::new(),
             alerts: Vec::new(),
         }
@@ -191,8 +200,10 @@ impl BedView {
                     head: r.head.name(),
                     probability: r.probability,
                     alerting: r.probability >= r.operating_point,
+                    doubt: r.certainty.and_then(Certainty::words),
                 })
                 .collect();
+            self.doubt = assessment.unfamiliar.then_some(UNFAMILIAR);
         }
         self.feeds = frame
             .freshness
@@ -225,6 +236,7 @@ impl AlertView {
             onset: alert.onset,
             text: alert.rationale.text.clone(),
             written_by,
+            model: account::lines(alert),
         }
     }
 }

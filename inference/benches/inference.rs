@@ -19,7 +19,7 @@ use bedwatch_schemas::{
     evidence::{Band, Direction, Evidence, Fact, FactId, Missing, Subject, Trend},
     frame::{FeatureFrame, HourGrid},
     ids::PatientId,
-    risk::Head,
+    risk::{Bound, Change, Head},
     signal::Signal,
     time::{EventTime, Span},
 };
@@ -102,6 +102,17 @@ fn encoder(c: &mut Criterion, runtime: &Runtime) {
     c.bench_function("encoder/attributions 48 h", |b| {
         b.iter(|| encoder.attributions(black_box(&frame), Head::Sepsis, 5).expect("the encoder runs"));
     });
+    // Everything an alert is explained by: with since when and what would clear it.
+    let bound = Bound::AtLeast;
+    let targets: Vec<Change> = Signal::ALL
+        .iter()
+        .map(|&signal| Change { signal, bound, value: signal.info().plausible.0.max(1.0) })
+        .collect();
+    for head in [Head::Sepsis, Head::Deterioration] {
+        c.bench_function(&format!("encoder/explain {} 48 h", head.name()), |b| {
+            b.iter(|| encoder.explain(black_box(&frame), head, 5, &targets).expect("the encoder runs"));
+        });
+    }
 }
 
 fn narrator(c: &mut Criterion, runtime: &Runtime) {

@@ -34,17 +34,20 @@ function alertNode(alert, withBed, folded) {
   const phase = alert.phase === "resolved" ? " (resolved)" : "";
   head.append(el("strong", "", where + (kinds[alert.kind] || alert.kind) + phase));
   const text = el("p", "", alert.text);
+  const model = el("ul", "small");
+  model.append(...alert.model.map((line) => el("li", "", line)));
+  model.hidden = alert.model.length === 0;
   const by = el("p", "small", clock(alert.at) + " UTC, written by " + alert.written_by);
   if (folded) {
     const details = el("details");
     const summary = el("summary");
     summary.append(...head.childNodes);
-    details.append(summary, text, by);
+    details.append(summary, text, model, by);
     details.open = opened.has(alert.id);
     details.addEventListener("toggle", () => (details.open ? opened.add(alert.id) : opened.delete(alert.id)));
     node.append(details);
   } else {
-    node.append(head, text, by);
+    node.append(head, text, model, by);
   }
   return node;
 }
@@ -64,7 +67,8 @@ function bedNode(bed) {
   const row = (label, value) => list.append(el("dt", "", label), el("dd", "", value));
   for (const r of bed.readings) row(r.label, number(r.value, r.unit) + " " + (units[r.unit] ?? r.unit));
   if (bed.news2 !== null) row("NEWS2", String(bed.news2));
-  for (const r of bed.risks) row(r.head + " risk", (r.probability * 100).toFixed(r.probability < 0.1 ? 1 : 0) + " %" + (r.alerting ? " (over its limit)" : ""));
+  for (const r of bed.risks) row(r.head + " risk", (r.probability * 100).toFixed(r.probability < 0.1 ? 1 : 0) + " %" + (r.alerting ? " (over its limit)" : "") + (r.doubt ? ", " + r.doubt : ""));
+  if (bed.doubt) row("to the model", bed.doubt);
   node.append(list);
   bed.alerts.forEach((alert, i) => node.append(alertNode(alert, false, i > 0)));
   node.append(el("p", "small", bed.unit + ", as of " + clock(bed.at) + " UTC"));

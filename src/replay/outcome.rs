@@ -7,7 +7,7 @@ use bedwatch_schemas::{
     alert::Alert,
     dead_letter::DeadLetter,
     frame::FeatureFrame,
-    risk::{Assessment, Head},
+    risk::{Assessment, Certainty, Head},
     score::ScoreKind,
     time::{EventTime, Span},
 };
@@ -24,6 +24,12 @@ pub struct RiskRow {
     pub at: EventTime,
     /// Calibrated probabilities in the order of [`Head::ALL`]; `None` when the encoder did not run.
     pub probabilities: [Option<f32>; Head::COUNT],
+    /// What the prediction sets say, in the same order; `None` where the bundle states none.
+    pub certainties: [Option<Certainty>; Head::COUNT],
+    /// How far the picture lies from the training's.
+    pub distance: Option<f32>,
+    /// Whether that is too far; `None` when the encoder did not run.
+    pub unfamiliar: Option<bool>,
     /// Scores in the order of [`ScoreKind::ALL`].
     pub scores: [Option<f64>; 6],
     /// Seizure-likeness of the EEG by rule, 0 to 1.
@@ -89,6 +95,9 @@ impl Outcome {
             patient: frame.patient.as_str().to_owned(),
             at: frame.at,
             probabilities: Head::ALL.map(|head| risks.iter().find(|r| r.head == head).map(|r| r.probability)),
+            certainties: Head::ALL.map(|head| risks.iter().find(|r| r.head == head)?.certainty),
+            distance: assessment.and_then(|a| a.distance),
+            unfamiliar: assessment.map(|a| a.unfamiliar),
             scores: ScoreKind::ALL.map(|kind| frame.score(kind).map(|s| s.value)),
             seizure_score: seizure_score.map(|e| e.seizure_score),
             glucose_forecast_mg_dl: frame.glucose.as_ref().and_then(|g| g.forecast_20min_mg_dl),

@@ -1,14 +1,21 @@
 //! `risks.parquet`: one row for each encoder pass and each new second of EEG, in the order of sources
-//! and time. Columns of heads are calibrated probabilities; scores, `seizure_score` and the glucose
+//! and time. Columns of heads are calibrated probabilities, with what their prediction sets say (`low`,
+//! `unsure`, `high`) and how far the picture lies from the training's; scores, `seizure_score` and the glucose
 //! forecast are rules.
 
 use std::{fs::File, path::Path, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, Float32Array, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
+    array::{
+        ArrayRef, BooleanArray, Float32Array, Float64Array, RecordBatch, StringArray,
+        TimestampMicrosecondArray,
+    },
     datatypes::{DataType, Field, Schema, TimeUnit},
 };
-use bedwatch_schemas::{risk::Head, score::ScoreKind};
+use bedwatch_schemas::{
+    risk::{Certainty, Head},
+    score::ScoreKind,
+};
 use parquet::arrow::ArrowWriter;
 
 use super::Outcome;
@@ -24,6 +31,9 @@ pub fn write(outcomes: &[Outcome], path: &Path) -> anyhow::Result<()> {
         Field::new("at", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
     ];
     fields.extend(Head::ALL.map(|h| Field::new(format!("{}_risk", h.name()), DataType::Float32, true)));
+    fields.extend(Head::ALL.map(|h| Field::new(format!("{}_certainty", h.name()), DataType::Utf8, true)));
+    fields.push(Field::new("distance", DataType::Float32, true));
+    fields.push(Field::new("unfamiliar", DataType::Boolean, true));
     fields.extend(ScoreKind::ALL.map(|s| Field::new(s.name(), DataType::Float64, true)));
     fields.push(Field::new("seizure_score", DataType::Float64, true));
     fields.push(Field::new("glucose_forecast_mg_dl", DataType::Float64, true));
@@ -47,6 +57,12 @@ fn batch(outcome: &Outcome, schema: &Arc<Schema>) -> anyhow::Result<RecordBatch>
     for i in 0..Head::ALL.len() {
         columns.push(Arc::new(rows.iter().map(|r| r.probabilities[i]).collect::<Float32Array>()));
     }
+    for i in 0..Head::ALL.len() {
+        let names = rows.iter().map(|r| r.certainties[i].map(Certainty::name));
+        columns.push(Arc::new(names.collect::<StringArray>()));
+    }
+    columns.push(Arc::new(rows.iter().map(|r| r.distance).collect::<Float32Array>()));
+    columns.push(Arc::new(rows.iter().map(|r| r.unfamiliar).collect::<BooleanArray>()));
     for i in 0..ScoreKind::ALL.len() {
         columns.push(Arc::new(rows.iter().map(|r| r.scores[i]).collect::<Float64Array>()));
     }

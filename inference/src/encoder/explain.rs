@@ -3,12 +3,12 @@
 //! anyone can run it again and find the same.
 //!
 //! - **How much**: the change of probability when a variable had never been observed.
-//! - **Since when**: the latest hour such that without the variable's observations from then on, at
-//!   least half of that change is gone. The latest observed hour is tried, then the third latest, the
-//!   seventh and so on, then the gap is halved; both sides of the border found were run.
+//! - **Since when**: the clock hour such that without the variable's observations from then on, at
+//!   least half of that change is gone. It is found by halving: both sides of the border were run (where
+//!   a contribution comes and goes there are several borders, and one of them is told).
 //! - **What would clear it**: the strongest variables that raise the risk are brought to the nearest
-//!   end of their reference range (given by the caller; this crate knows no rules), for this hour,
-//!   then for the next as well, one alone and then two together, until the risk falls below its
+//!   end of their reference range (given by the caller; this crate knows no rules): one alone for this
+//!   hour, one alone for the next as well, two together for both, until the risk falls below its
 //!   operating point. None is told where none does.
 //!
 //! What a model says of changed inputs is not what would happen to a patient: associations, not
@@ -66,8 +66,8 @@ impl Encoder {
     /// What moved a head most, since when, and what would clear it. At most `top` attributions;
     /// `targets` are the reference ranges' nearest ends of the signals that lie outside.
     ///
-    /// The runs are made one by one: one a known variable, up to nine for each of [`DATED`], up to
-    /// twelve to clear.
+    /// The runs are made one by one: one a known variable, up to six for each of [`DATED`] (48 hours
+    /// halved), up to nine to clear.
     ///
     /// # Errors
     /// When the bundle lacks the head, the model does not run or gives no finite number.
@@ -150,21 +150,11 @@ impl Case<'_> {
         if driver.attribution.delta == 0.0 {
             return Ok(None);
         }
-        // `still` counts the observations of which the model keeps more than half without the rest.
-        let (mut still, mut back) = (hours.len(), 1);
-        let mut gone = loop {
-            let Some(tried) = hours.len().checked_sub(back) else {
-                if still == 0 || !self.is_gone(driver, hours[0])? {
-                    return Ok(None);
-                }
-                break 0;
-            };
-            if self.is_gone(driver, hours[tried])? {
-                break tried;
-            }
-            still = tried;
-            back = 2 * back + 1;
-        };
+        // Without the observations from `gone` on it is gone; from `still` on it is not.
+        let (mut gone, mut still) = (0, hours.len());
+        if still == 0 || !self.is_gone(driver, hours[0])? {
+            return Ok(None);
+        }
         while still - gone > 1 {
             let middle = gone + (still - gone) / 2;
             if self.is_gone(driver, hours[middle])? {
@@ -179,7 +169,12 @@ impl Case<'_> {
     /// Whether at least half of a contribution is gone without the observations from an hour on.
     fn is_gone(&mut self, driver: Driver, from: i64) -> Result<bool, Error> {
         let edit = Edit { variable: driver.variable, from: Some(from), value: None };
-        let without = self.probability(&[edit], 0)?;
+        self.encoder.tokenizer.fill_edited(self.frame, &[edit], 0, self.edited);
+        if self.edited.last_source[driver.variable].is_none() {
+            return Ok(true); // nothing is left of it
+        }
+        let answer = self.encoder.run(self.session, &self.edited.values)?;
+        let without = self.head.probability(&answer.logits);
         Ok((self.with - without) / driver.attribution.delta >= HALF)
     }
 
@@ -195,15 +190,14 @@ impl Case<'_> {
         let pairs = singles.iter().enumerate();
         let two = pairs.flat_map(|(i, a)| singles[i + 1..].iter().map(|b| vec![*a, *b]));
         let (one, two): (Vec<_>, Vec<_>) = (one.collect(), two.collect());
-        for set in [one, two] {
-            for more in [0, 1] {
-                for changes in &set {
-                    let probability = self.held(changes, more)?;
-                    if probability < self.head.operating_point() {
-                        let changes = changes.iter().map(|(_, change)| *change).collect();
-                        let for_minutes = if more == 0 { 60 } else { 120 };
-                        return Ok(Some(Clears { changes, for_minutes, probability }));
-                    }
+        // Nine runs at most: an alert must leave in time.
+        for (more, set) in [(0, &one), (1, &one), (1, &two)] {
+            for changes in set {
+                let probability = self.held(changes, more)?;
+                if probability < self.head.operating_point() {
+                    let changes = changes.iter().map(|(_, change)| *change).collect();
+                    let for_minutes = if more == 0 { 60 } else { 120 };
+                    return Ok(Some(Clears { changes, for_minutes, probability }));
                 }
             }
         }
