@@ -4,6 +4,7 @@
 
 mod config;
 mod demo;
+mod evidence;
 mod models;
 mod replay;
 mod run;
@@ -37,6 +38,9 @@ enum Command {
     /// Model bundles: list, verify, card.
     #[command(subcommand)]
     Models(models::Command),
+    /// Evidence for the narrator: what it would be asked, and how well it answers.
+    #[command(subcommand)]
+    Evidence(evidence::Command),
     /// The configuration: check a file, or print the defaults.
     #[command(subcommand)]
     Config(config::Command),
@@ -55,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Models(command) => models::run(&command),
+        Command::Evidence(command) => evidence::run(&command),
         Command::Config(command) => config::run(&command),
     };
     match done {

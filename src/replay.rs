@@ -63,6 +63,19 @@ pub fn run(
     options: &Options,
     progress: &(dyn Fn(&Outcome) + Sync),
 ) -> anyhow::Result<Vec<Outcome>> {
+    run_with(sources, options, progress, &|_, output| Some(tell(output, &options.models)))
+}
+
+/// As [`run`], with the alert of each output made, or left out, by `told`.
+///
+/// # Errors
+/// When a worker thread cannot be started.
+pub fn run_with(
+    sources: &[Source],
+    options: &Options,
+    progress: &(dyn Fn(&Outcome) + Sync),
+    told: &(dyn Fn(&Source, Output) -> Option<Alert> + Sync),
+) -> anyhow::Result<Vec<Outcome>> {
     let next = AtomicUsize::new(0);
     let done: Mutex<BTreeMap<usize, Outcome>> = Mutex::default();
     std::thread::scope(|scope| {
@@ -72,7 +85,7 @@ pub fn run(
                 let Some(source) = sources.get(i) else {
                     return;
                 };
-                let outcome = one(source, options);
+                let outcome = one_with(source, options, &|output| told(source, output));
                 progress(&outcome);
                 done.lock().unwrap_or_else(PoisonError::into_inner).insert(i, outcome);
             }
@@ -88,6 +101,10 @@ pub fn run(
 /// Replays one source. A source that cannot be read fails alone, by name.
 #[must_use]
 pub fn one(source: &Source, options: &Options) -> Outcome {
+    one_with(source, options, &|output| Some(tell(output, &options.models)))
+}
+
+fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<Alert>) -> Outcome {
     let mut outcome = Outcome::new(source);
     let mut inputs = match source.read() {
         Ok(inputs) => inputs,
@@ -110,7 +127,7 @@ pub fn one(source: &Source, options: &Options) -> Outcome {
             let end = input.arrival().floor(options.cell) + options.cell;
             if let Some(cell) = building.take_if(|cell| cell.end < end) {
                 pacer.wait(cell.end);
-                fold(&mut core, cell, options, &mut outcome);
+                fold(&mut core, cell, told, &mut outcome);
             }
             // Where a file goes back in time its own order is the order of arrival: the open cell.
             let cell = building.get_or_insert_with(|| Cell { end, records: Vec::new(), events: Vec::new() });
@@ -121,7 +138,7 @@ pub fn one(source: &Source, options: &Options) -> Outcome {
         }
     }
     if let Some(cell) = building {
-        fold(&mut core, cell, options, &mut outcome);
+        fold(&mut core, cell, told, &mut outcome);
     }
     outcome.finish(&core);
     outcome
@@ -137,7 +154,7 @@ fn read_batch(inputs: &mut Inputs, size: usize, batch: &mut Vec<Input>, outcome:
     }
 }
 
-fn fold(core: &mut Core, mut cell: Cell, options: &Options, outcome: &mut Outcome) {
+fn fold(core: &mut Core, mut cell: Cell, told: &dyn Fn(Output) -> Option<Alert>, outcome: &mut Outcome) {
     cell.sort();
     let step: Step = core.cell(&cell);
     for (_, letter) in &step.dead_letters {
@@ -146,7 +163,7 @@ fn fold(core: &mut Core, mut cell: Cell, options: &Options, outcome: &mut Outcom
     for (frame, assessment) in &step.frames {
         outcome.frame(frame, assessment.as_ref());
     }
-    outcome.alerts.extend(step.outputs.into_iter().map(|output| tell(output, &options.models)));
+    outcome.alerts.extend(step.outputs.into_iter().filter_map(told));
 }
 
 /// The words, without a deadline: a replay waits for its narrator.

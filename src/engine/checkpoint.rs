@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{core::Counters, patient::Patient};
 
 const MAGIC: &[u8; 8] = b"bedwatch";
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 const HEADER: usize = 8 + 4 + 32;
 
 /// What a checkpoint holds.

@@ -82,6 +82,8 @@ pub struct Output {
     pub draft: Draft,
     /// The arrival of what triggered it: latency counts from here.
     pub triggered: ArrivalTime,
+    /// The encoder's embedding when it was decided, for the narrator; empty without one.
+    pub embedding: Vec<f32>,
 }
 
 /// What one step of the core gives.
@@ -274,7 +276,7 @@ impl Core {
         for decision in decisions {
             let draft =
                 Draft::compose(&decision, &frame, assessment.as_ref(), Reasons::default(), &self.config.hash);
-            step.outputs.push(Output { draft, triggered: now });
+            step.outputs.push(Output { draft, triggered: now, embedding: patient.embedding.clone() });
         }
     }
 
@@ -316,7 +318,7 @@ impl Core {
             let reasons = self.reasons(&decision, &frame, &patient.past);
             let assessment = patient.assessment.as_ref();
             let draft = Draft::compose(&decision, &frame, assessment, reasons, &self.config.hash);
-            step.outputs.push(Output { draft, triggered });
+            step.outputs.push(Output { draft, triggered, embedding: patient.embedding.clone() });
         }
         let forget = self.patients.get(id).and_then(|p| self.forget_at(p));
         let config = &self.config;
@@ -352,6 +354,7 @@ impl Core {
             Ok((assessment, embedding)) => {
                 patient.past.remember(hour_of(frame.at), &embedding);
                 patient.assessment = Some(assessment);
+                patient.embedding = embedding;
                 true
             }
             Err(error) => {
@@ -359,6 +362,7 @@ impl Core {
                 counters.assessment_failures += 1;
                 tracing::error!(%error, "the encoder failed");
                 patient.assessment = None;
+                patient.embedding.clear();
                 false
             }
         }

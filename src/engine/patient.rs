@@ -20,6 +20,8 @@ pub struct Patient {
     pub assessment: Option<Assessment>,
     /// What the encoder made of each past hour, to find its like again.
     pub past: Past,
+    /// The encoder's embedding of that pass, for the narrator; empty without one.
+    pub embedding: Vec<f32>,
     /// When the encoder last ran.
     pub assessed_at: Option<EventTime>,
     /// Whether anything has come since then that the encoder reads.
@@ -41,6 +43,7 @@ impl Patient {
             policy: Policy::default(),
             assessment: None,
             past: Past::default(),
+            embedding: Vec::new(),
             assessed_at: None,
             unassessed: false,
             unevaluated: false,
