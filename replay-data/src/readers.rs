@@ -11,6 +11,7 @@
 mod blocks;
 mod cgm;
 mod channels;
+mod cinc2012;
 mod detect;
 mod edf;
 mod error;
@@ -34,6 +35,7 @@ use bedwatch_schemas::{
     time::{ArrivalTime, EventTime, Span},
 };
 
+pub use cinc2012::NOTES as CINC2012_NOTES;
 pub use detect::{Format, detect};
 pub use error::{At, Error, Fault};
 pub use psv::NOTES as PSV_NOTES;
@@ -104,6 +106,11 @@ pub enum Labels {
     Hourly(Vec<Hour>),
     /// Marks on the time axis (EDF+ annotations, WFDB annotations, the verdict on an alarm).
     Marks(Vec<Mark>),
+    /// One verdict on the whole stay (CinC 2012).
+    Stay {
+        /// Whether the patient died in hospital.
+        death: bool,
+    },
 }
 
 /// The labels of one hour.
@@ -209,6 +216,7 @@ impl StaySource {
         let (path, name, base) = (self.path.as_path(), self.name.as_str(), self.base);
         match self.format {
             Format::Psv => psv::read(path, name, base),
+            Format::Cinc2012 => cinc2012::read(path, name, base),
             Format::Hl7v2 => hl7::read(path, name, base),
             Format::Fhir | Format::FhirNdjson => fhir::read(path, name, base, self.format),
             Format::Edf => edf::read(path, name, base),

@@ -3,7 +3,7 @@
 use std::{fs::File, io::Read, path::Path};
 
 use super::{
-    cgm, edf,
+    cgm, cinc2012, edf,
     error::{Error, Fault},
     hl7,
     lines::latin,
@@ -15,6 +15,8 @@ use super::{
 pub enum Format {
     /// CinC 2019 stays, pipe-separated.
     Psv,
+    /// CinC 2012 stays, `Time,Parameter,Value`.
+    Cinc2012,
     /// HL7 v2 messages or batches.
     Hl7v2,
     /// One FHIR R4 resource or Bundle in JSON.
@@ -31,14 +33,23 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 7] =
-        [Self::Psv, Self::Hl7v2, Self::Fhir, Self::FhirNdjson, Self::Edf, Self::Wfdb, Self::CgmCsv];
+    pub const ALL: [Format; 8] = [
+        Self::Psv,
+        Self::Cinc2012,
+        Self::Hl7v2,
+        Self::Fhir,
+        Self::FhirNdjson,
+        Self::Edf,
+        Self::Wfdb,
+        Self::CgmCsv,
+    ];
 
     /// The name on the command line and in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Psv => "psv",
+            Self::Cinc2012 => "cinc2012",
             Self::Hl7v2 => "hl7",
             Self::Fhir => "fhir",
             Self::FhirNdjson => "fhir-ndjson",
@@ -58,6 +69,8 @@ impl Format {
     const fn extensions(self) -> &'static [&'static str] {
         match self {
             Self::Psv => &["psv"],
+            // `.txt` may be anything, the outcomes among it.
+            Self::Cinc2012 => &[],
             Self::Hl7v2 => &["hl7", "er7"],
             Self::Fhir => &["json"],
             Self::FhirNdjson => &["ndjson"],
@@ -101,6 +114,9 @@ fn by_content(head: &[u8], path: &Path) -> Option<Format> {
     if psv::is_header(first) {
         return Some(Format::Psv);
     }
+    if cinc2012::is_header(first) {
+        return Some(Format::Cinc2012);
+    }
     if let Some(format) = json(&text) {
         return Some(format);
     }
@@ -139,10 +155,12 @@ mod tests {
         let mut edf = vec![b' '; 512];
         edf[0] = b'0';
         edf[252] = b'1';
-        let cases: [(&str, &[u8], Option<Format>); 18] = [
+        let cases: [(&str, &[u8], Option<Format>); 20] = [
             ("a.txt", &edf, Some(Format::Edf)),
             ("a.edf", b"0       short", None),
             ("a.csv", b"HR|Temp|ICULOS\n1|2|3\n", Some(Format::Psv)),
+            ("a.csv", b"Time,Parameter,Value\r\n00:00,RecordID,1\r\n", Some(Format::Cinc2012)),
+            ("a.txt", b"RecordID,SAPS-I,SOFA,Length_of_stay,Survival,In-hospital_death\n", None),
             ("a.psv", b"PredictedProbability|PredictedLabel\n", None),
             ("a.txt", b"MSH|^~\\&|A\rPID|1\r", Some(Format::Hl7v2)),
             ("a.txt", b"\n\nFHS|^~\\&\rBHS|^~\\&\rMSH|^~\\&|\r", Some(Format::Hl7v2)),

@@ -33,7 +33,9 @@ pub enum Fault {
     #[error("cannot be read ({0})")]
     Io(io::ErrorKind),
     /// The content follows none of the formats known.
-    #[error("not a format known here (PSV, HL7 v2, FHIR JSON, EDF/BDF, WFDB header, CGM CSV)")]
+    #[error(
+        "not a format known here (PSV, CinC 2012 text, HL7 v2, FHIR JSON, EDF/BDF, WFDB header, CGM CSV)"
+    )]
     Unrecognised,
     /// The header does not follow its format: nothing of the file is read.
     #[error("bad header: {0}")]

@@ -105,6 +105,21 @@ fn every_sepsis_stay() {
     }
 }
 
+/// Sets a and b of CinC 2012 have 4,000 stays each, 554 and 568 of them deaths (PROVENANCE). The part
+/// at hand is packed, so this runs where someone has unpacked it beside its outcomes.
+#[test]
+fn every_mortality_stay() {
+    for (set, rows, deaths) in [("set-a", 1_757_980, 554), ("set-b", 1_762_535, 568)] {
+        let Some(path) = shared(&format!("icu-mortality-cinc2012/{set}")) else { continue };
+        let t = tally(&path);
+        assert!(t.refused.is_empty() && t.faults.is_empty() && t.counts.is_empty(), "{t:?}");
+        assert_eq!((t.stays, t.admissions, t.labelled), (4_000, 4_000, 4_000));
+        assert!(t.numerics + t.no_readings < rows, "descriptors are no measurements");
+        let died = |s: &StaySource| matches!(s.read().unwrap().labels, Some(Labels::Stay { death: true }));
+        assert_eq!(open(&path, &Options::default()).unwrap().iter().filter(|s| died(s)).count(), deaths);
+    }
+}
+
 /// Row 3 of p000001 in set A, read by eye: HR 97, O2Sat 95, SBP 98, MAP 75.33, Resp 19, second hour.
 #[test]
 fn a_sepsis_row_by_eye() {
