@@ -4,7 +4,9 @@
 //! The result depends neither on the threads nor on the batch nor on the speed: alerts are written
 //! in the order of time, patient, id and sequence, and nothing in them comes from a clock.
 
+pub mod challenge;
 pub mod labels;
+pub mod measure;
 pub mod outcome;
 pub mod report;
 pub mod risks;

@@ -43,6 +43,8 @@ pub struct RiskRow {
 pub struct Outcome {
     /// The source's name.
     pub name: String,
+    /// Where it is from: the name of the folder it lies in, which is the hospital's where each has one.
+    pub site: String,
     /// Its format.
     pub format: String,
     /// The core's counts.
@@ -69,6 +71,7 @@ impl Outcome {
     pub(super) fn new(source: &Source) -> Self {
         Self {
             name: source.name().to_owned(),
+            site: source.site(),
             format: source.format(),
             counters: Counters::default(),
             frames: 0,
@@ -118,5 +121,31 @@ impl Outcome {
     #[must_use]
     pub fn hours(&self) -> f64 {
         self.span.map_or(0.0, |(first, last)| last.since(first).as_hours_f64())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// An outcome of nothing.
+    pub fn outcome() -> Outcome {
+        let path = std::path::PathBuf::from("set/nothing/records.jsonl");
+        Outcome::new(&Source::Recording { name: "nothing".to_owned(), path })
+    }
+
+    /// A row in which nothing is known.
+    pub fn row(at: EventTime) -> RiskRow {
+        RiskRow {
+            patient: "p".to_owned(),
+            at,
+            probabilities: [None; Head::COUNT],
+            certainties: [None; Head::COUNT],
+            distance: None,
+            unfamiliar: None,
+            scores: [None; 6],
+            seizure_score: None,
+            glucose_forecast_mg_dl: None,
+        }
     }
 }

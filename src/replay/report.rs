@@ -11,7 +11,12 @@ use bedwatch_schemas::{
 };
 use serde::Serialize;
 
-use super::{Outcome, labels};
+use super::{
+    Outcome,
+    challenge::{self, Prediction},
+    labels::{self, Scored},
+    measure,
+};
 
 /// The numbers of a replay.
 #[derive(Debug, Clone, Serialize)]
@@ -48,8 +53,7 @@ pub struct Metrics {
     pub patient_hours: f64,
     /// Raised alerts that are not technical, per bed-day.
     pub alerts_per_bed_day: Option<f64>,
-    /// By head: labelled hours, area under the ROC curve, normalised utility at the bundle's
-    /// operating point.
+    /// By head: how its risks stand against the labels.
     pub heads: BTreeMap<&'static str, HeadMetrics>,
     /// SHA-256 of `alerts.ndjson`.
     pub alerts_sha256: String,
@@ -57,17 +61,33 @@ pub struct Metrics {
     pub config: String,
 }
 
-/// Numbers of one head against the labels.
-#[derive(Debug, Clone, Serialize)]
+/// Numbers of one head against the labels: of every labelled hour, or (death) of every stay by its last
+/// risk.
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct HeadMetrics {
+    /// The head whose risks these are: a bundle without one for death ranks it by deterioration.
+    pub ranked_by: &'static str,
     /// Stays with labels.
     pub stays: usize,
-    /// Labelled hours.
+    /// Labelled hours; 0 where the stay is what is labelled.
     pub hours: usize,
-    /// Area under the ROC curve over hours.
+    /// Hours or stays whose label is 1.
+    pub positives: usize,
+    /// Area under the ROC curve.
     pub auroc: Option<f64>,
+    /// Area under the precision-recall curve (average precision).
+    pub auprc: Option<f64>,
+    /// Calibration error over ten equally filled bins.
+    pub calibration_error: Option<f64>,
+    /// The best min(sensitivity, positive predictivity): event 1 of CinC 2012 (death only).
+    pub min_sensitivity_predictivity: Option<f64>,
     /// The challenge's utility at the operating point (sepsis only).
     pub utility: Option<f64>,
+    /// All that the challenge's own script gives at the operating point (sepsis only).
+    pub challenge: Option<challenge::Scores>,
+    /// The same for each site, where the sources come from more than one folder.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sites: BTreeMap<String, HeadMetrics>,
 }
 
 /// Computes the numbers.
@@ -116,7 +136,7 @@ pub fn metrics(
         alerts_per_bed_day: (hours > 0.0).then(|| clinical as f64 / (hours / 24.0)),
         heads: Head::ALL
             .into_iter()
-            .filter_map(|head| Some((head.name(), head_metrics(outcomes, head)?)))
+            .filter_map(|head| Some((head.name(), by_site(outcomes, head)?)))
             .collect(),
         alerts_sha256: sha256.to_owned(),
         config: config.to_owned(),
@@ -131,21 +151,105 @@ fn unsupported(alerts: &[Alert], lexicon: &Lexicon) -> usize {
         .sum()
 }
 
-fn head_metrics(outcomes: &[Outcome], head: Head) -> Option<HeadMetrics> {
-    let operating_point = *outcomes.iter().find_map(|o| o.operating_points.get(&head))?;
-    let stays: Vec<Vec<labels::Scored>> =
-        outcomes.iter().map(|o| labels::scored(o, head)).filter(|s| !s.is_empty()).collect();
+/// A head's numbers over all sources, and for each site where there are several.
+fn by_site(outcomes: &[Outcome], head: Head) -> Option<HeadMetrics> {
+    let all: Vec<&Outcome> = outcomes.iter().collect();
+    let mut metrics = head_metrics(&all, head)?;
+    let mut sites: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
+    for outcome in all {
+        sites.entry(&outcome.site).or_default().push(outcome);
+    }
+    if sites.len() > 1 {
+        let of =
+            |(site, outcomes): (&str, Vec<&Outcome>)| Some((site.to_owned(), head_metrics(&outcomes, head)?));
+        metrics.sites = sites.into_iter().filter_map(of).collect();
+    }
+    Some(metrics)
+}
+
+fn head_metrics(outcomes: &[&Outcome], head: Head) -> Option<HeadMetrics> {
+    let point = |head| outcomes.iter().find_map(|o| o.operating_points.get(&head).copied());
+    if head == Head::Death {
+        let by = [Head::Death, Head::Deterioration].into_iter().find(|h| point(*h).is_some())?;
+        return stay_metrics(outcomes, by);
+    }
+    let operating_point = point(head)?;
+    let stays: Vec<Vec<Scored>> =
+        outcomes.iter().map(|o| labels::hours(o, head)).filter(|s| !s.is_empty()).collect();
     if stays.is_empty() {
         return None;
     }
-    let all: Vec<labels::Scored> = stays.iter().flatten().copied().collect();
-    let utilities: Vec<[f64; 3]> = stays.iter().map(|s| labels::utility(s, operating_point)).collect();
+    let all: Vec<Scored> = stays.iter().flatten().copied().collect();
+    let scores =
+        if head == Head::Sepsis { challenge::score(&predictions(&stays, operating_point)) } else { None };
     Some(HeadMetrics {
+        ranked_by: head.name(),
         stays: stays.len(),
         hours: all.len(),
-        auroc: labels::auroc(&all),
-        utility: (head == Head::Sepsis).then(|| labels::normalised(&utilities)).flatten(),
+        utility: scores.map(|s| s.normalized_utility),
+        challenge: scores,
+        ..ranking(&all)
     })
+}
+
+/// What a challenge entry would have handed in: an alarm at or above the operating point.
+fn predictions(stays: &[Vec<Scored>], operating_point: f32) -> Vec<Vec<Prediction>> {
+    let prediction = |s: &Scored| Prediction {
+        truth: s.truth,
+        probability: f64::from(s.risk),
+        alarm: s.risk >= operating_point,
+    };
+    stays.iter().map(|stay| stay.iter().map(prediction).collect()).collect()
+}
+
+/// Death in hospital, one risk a stay.
+fn stay_metrics(outcomes: &[&Outcome], by: Head) -> Option<HeadMetrics> {
+    let all: Vec<Scored> = outcomes.iter().filter_map(|o| labels::death(o, by)).collect();
+    (!all.is_empty()).then(|| HeadMetrics {
+        ranked_by: by.name(),
+        stays: all.len(),
+        min_sensitivity_predictivity: measure::min_sensitivity_predictivity(&all),
+        ..ranking(&all)
+    })
+}
+
+fn ranking(all: &[Scored]) -> HeadMetrics {
+    HeadMetrics {
+        positives: all.iter().filter(|s| s.truth).count(),
+        auroc: measure::auroc(all),
+        auprc: measure::auprc(all),
+        calibration_error: measure::calibration_error(all),
+        ..HeadMetrics::default()
+    }
+}
+
+/// A head's numbers in one line of words.
+fn sentence(m: &HeadMetrics) -> String {
+    let number = |x: Option<f64>| x.map_or("not defined".to_owned(), |x| format!("{x:.3}"));
+    let counted = if m.hours > 0 {
+        format!("{} hours of {} stays", m.hours, m.stays)
+    } else {
+        format!("{} stays", m.stays)
+    };
+    let mut text = format!(
+        "AUROC {}, AUPRC {}, calibration error {} over {counted}, {} positive",
+        number(m.auroc),
+        number(m.auprc),
+        number(m.calibration_error),
+        m.positives
+    );
+    if m.utility.is_some() {
+        let _ = write!(text, ", normalised utility {}", number(m.utility));
+    }
+    if m.min_sensitivity_predictivity.is_some() {
+        let _ = write!(
+            text,
+            ", min(sensitivity, predictivity) {}, by the last risk of head {}",
+            number(m.min_sensitivity_predictivity),
+            m.ranked_by
+        );
+    }
+    text
 }
 
 /// Text made safe for HTML.
@@ -204,12 +308,10 @@ pub fn html(outcomes: &[Outcome], alerts: &[Alert], metrics: &Metrics) -> String
     );
     row(&mut out, "Rationales", &words);
     for (head, m) in &metrics.heads {
-        let number = |x: Option<f64>| x.map_or("not defined".to_owned(), |x| format!("{x:.3}"));
-        let mut text = format!("AUROC {} over {} hours of {} stays", number(m.auroc), m.hours, m.stays);
-        if *head == "sepsis" {
-            let _ = write!(text, ", normalised utility {}", number(m.utility));
+        row(&mut out, &format!("Head {head} against the labels"), &sentence(m));
+        for (site, m) in &m.sites {
+            row(&mut out, &format!("Head {head}, {site}"), &sentence(m));
         }
-        row(&mut out, &format!("Head {head} against the labels"), &text);
     }
     row(&mut out, "Alerts SHA-256", &metrics.alerts_sha256);
     row(&mut out, "Configuration", &metrics.config);

@@ -78,6 +78,17 @@ impl Source {
         }
     }
 
+    /// The name of the folder that the source lies in.
+    #[must_use]
+    pub fn site(&self) -> String {
+        let path = match self {
+            Source::Stay(stay) => &stay.path,
+            Source::Recording { path, .. } => path,
+        };
+        let folder = path.parent().and_then(Path::file_name);
+        folder.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    }
+
     pub(super) fn read(&self) -> anyhow::Result<Inputs> {
         match self {
             Source::Stay(source) => {
