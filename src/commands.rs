@@ -5,6 +5,7 @@
 mod config;
 mod demo;
 mod evidence;
+mod features;
 mod models;
 mod replay;
 mod run;
@@ -38,6 +39,9 @@ enum Command {
     /// Model bundles: list, verify, card.
     #[command(subcommand)]
     Models(models::Command),
+    /// Training tables out of records, by the engine itself.
+    #[command(subcommand)]
+    Features(features::Command),
     /// Evidence for the narrator: what it would be asked, and how well it answers.
     #[command(subcommand)]
     Evidence(evidence::Command),
@@ -59,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Models(command) => models::run(&command),
+        Command::Features(command) => features::run(&command),
         Command::Evidence(command) => evidence::run(&command),
         Command::Config(command) => config::run(&command),
     };

@@ -5,6 +5,7 @@
 //! in the order of time, patient, id and sequence, and nothing in them comes from a clock.
 
 pub mod challenge;
+pub mod export;
 pub mod labels;
 pub mod measure;
 pub mod outcome;
@@ -126,16 +127,9 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
             break;
         }
         for input in batch.drain(..) {
-            let end = input.arrival().floor(options.cell) + options.cell;
-            if let Some(cell) = building.take_if(|cell| cell.end < end) {
+            if let Some(cell) = place(&mut building, input, options.cell) {
                 pacer.wait(cell.end);
                 fold(&mut core, cell, told, &mut outcome);
-            }
-            // Where a file goes back in time its own order is the order of arrival: the open cell.
-            let cell = building.get_or_insert_with(|| Cell { end, records: Vec::new(), events: Vec::new() });
-            match input {
-                Input::Record(entry) => cell.records.push(entry),
-                Input::Event(event) => cell.events.push(event),
             }
         }
     }
@@ -144,6 +138,19 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
     }
     outcome.finish(&core);
     outcome
+}
+
+/// Puts an input into its cell; gives the cell before it once that is closed.
+fn place(building: &mut Option<Cell>, input: Input, length: Span) -> Option<Cell> {
+    let end = input.arrival().floor(length) + length;
+    let closed = building.take_if(|cell| cell.end < end);
+    // Where a file goes back in time its own order is the order of arrival: the open cell.
+    let cell = building.get_or_insert_with(|| Cell { end, records: Vec::new(), events: Vec::new() });
+    match input {
+        Input::Record(entry) => cell.records.push(entry),
+        Input::Event(event) => cell.events.push(event),
+    }
+    closed
 }
 
 fn read_batch(inputs: &mut Inputs, size: usize, batch: &mut Vec<Input>, outcome: &mut Outcome) {

@@ -55,15 +55,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let config = super::load_config(args.config.as_ref())?;
-    let format = match args.format.as_str() {
-        "auto" => None,
-        name => Some(readers::Format::from_name(name).with_context(|| {
-            format!(
-                "{name} is no format; the formats are {}",
-                readers::Format::ALL.map(readers::Format::name).join(", ")
-            )
-        })?),
-    };
+    let format = format(&args.format)?;
     let mut sources = replay::open(&args.paths, &readers::Options { format, ..readers::Options::default() })?;
     sources.truncate(args.limit.unwrap_or(usize::MAX));
     if sources.is_empty() {
@@ -85,7 +77,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     terminal::note(NOTICE);
     let begun = clock.now();
     let progress = Progress::new(sources.len());
-    let mut outcomes = replay::run(&sources, &options, &|outcome| progress.one(outcome))?;
+    let mut outcomes = replay::run(&sources, &options, &|outcome| {
+        progress.one("replayed", format!("{} alerts in the last", outcome.alerts.len()));
+    })?;
     progress.end();
     if args.labels == "none" {
         outcomes.iter_mut().for_each(|o| o.labels = None);
@@ -131,6 +125,16 @@ fn write(
     Ok(())
 }
 
+/// The format of that name; `auto` is none.
+pub(super) fn format(name: &str) -> anyhow::Result<Option<readers::Format>> {
+    if name == "auto" {
+        return Ok(None);
+    }
+    let found = readers::Format::from_name(name);
+    let names = readers::Format::ALL.map(readers::Format::name).join(", ");
+    found.map(Some).with_context(|| format!("{name} is no format; the formats are {names}"))
+}
+
 fn speed(text: &str) -> anyhow::Result<Option<f64>> {
     if text == "max" {
         return Ok(None);
@@ -142,14 +146,14 @@ fn speed(text: &str) -> anyhow::Result<Option<f64>> {
 }
 
 /// A bar on a terminal, plain lines elsewhere.
-struct Progress {
+pub(super) struct Progress {
     bar: ProgressBar,
     done: AtomicUsize,
     total: usize,
 }
 
 impl Progress {
-    fn new(total: usize) -> Self {
+    pub(super) fn new(total: usize) -> Self {
         let bar = ProgressBar::new(total as u64);
         if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} sources, {msg} ({eta} left)") {
             bar.set_style(style);
@@ -157,17 +161,18 @@ impl Progress {
         Self { bar, done: AtomicUsize::new(0), total }
     }
 
-    fn one(&self, outcome: &Outcome) {
+    /// One source more is `done`, with a few words about it.
+    pub(super) fn one(&self, what: &str, about: String) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        self.bar.set_message(format!("{} alerts in the last", outcome.alerts.len()));
+        self.bar.set_message(about);
         self.bar.inc(1);
         let step = (self.total / 10).max(1);
         if self.bar.is_hidden() && done.is_multiple_of(step) {
-            terminal::note(&format!("{done} of {} sources replayed", self.total));
+            terminal::note(&format!("{done} of {} sources {what}", self.total));
         }
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -1,5 +1,7 @@
 //! A replayed source against its truth, where it has one: labelled hours, or one verdict on the stay.
 
+use std::collections::BTreeMap;
+
 use bedwatch_replay_data::readers::Labels;
 use bedwatch_schemas::{frame::hour_of, risk::Head};
 
@@ -12,6 +14,40 @@ pub struct Scored {
     pub truth: bool,
     /// The risk; 0 when the encoder gave none.
     pub risk: f32,
+}
+
+/// The truth about a stay by clock hour, for training tables.
+#[derive(Debug, Default)]
+pub struct Truth {
+    hours: BTreeMap<i64, [Option<bool>; 2]>,
+    death: Option<bool>,
+}
+
+impl Truth {
+    /// What a source's labels say.
+    #[must_use]
+    pub fn new(labels: Option<&Labels>) -> Self {
+        match labels {
+            Some(Labels::Hourly(hours)) => Self {
+                hours: hours.iter().map(|h| (hour_of(h.at), [h.sepsis, h.deterioration])).collect(),
+                death: None,
+            },
+            Some(Labels::Stay { death }) => Self { hours: BTreeMap::new(), death: Some(*death) },
+            Some(Labels::Marks(_)) | None => Self::default(),
+        }
+    }
+
+    /// The label of a head in a clock hour.
+    #[must_use]
+    pub fn at(&self, head: Head, hour: i64) -> Option<bool> {
+        let [sepsis, deterioration] = self.hours.get(&hour).copied().unwrap_or_default();
+        match head {
+            Head::Sepsis => sepsis,
+            Head::Deterioration => deterioration,
+            Head::Death => self.death,
+            Head::Seizure | Head::Hypoglycaemia => None,
+        }
+    }
 }
 
 /// The labelled hours of a source for one head, each with the last risk given by the hour's end: where
@@ -51,6 +87,8 @@ pub fn death(outcome: &Outcome, head: Head) -> Option<Scored> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use bedwatch_replay_data::readers::Hour;
     use bedwatch_schemas::time::{EventTime, Span};
 

@@ -1,0 +1,83 @@
+//! `bedwatch features export`: training tables (Parquet) by replaying records through the engine.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::{Context, bail};
+use bedwatch_replay_data::readers;
+use bedwatch_schemas::time::Span;
+use clap::Subcommand;
+
+use super::replay::{Progress, format};
+use crate::{
+    clock::{Clock, SystemClock},
+    replay::{self, export},
+    terminal,
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Writes hours.parquet and events.parquet; no models are needed.
+    Export(Export),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Export {
+    /// Files and folders.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// The folder the tables go to.
+    #[arg(long)]
+    out: PathBuf,
+    /// The format; `auto` looks at the content.
+    #[arg(long, default_value = "auto")]
+    format: String,
+    /// At most this many sources.
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Sources replayed at a time; all cores by default. The files do not depend on it.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// The configuration file.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+pub(super) fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Export(args) => export(args),
+    }
+}
+
+fn export(args: &Export) -> anyhow::Result<()> {
+    let config = super::load_config(args.config.as_ref())?;
+    let options = readers::Options { format: format(&args.format)?, ..readers::Options::default() };
+    let mut sources = replay::open(&args.paths, &options)?;
+    sources.truncate(args.limit.unwrap_or(usize::MAX));
+    if sources.is_empty() {
+        bail!("nothing to export was found under the given paths");
+    }
+    std::fs::create_dir_all(&args.out).with_context(|| format!("{} cannot be made", args.out.display()))?;
+    let options = export::Options {
+        core: Arc::new(config.core()),
+        cell: Span::millis(config.engine.cell_millis),
+        threads: args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+    };
+    let clock = SystemClock::default();
+    let (begun, progress) = (clock.now(), Progress::new(sources.len()));
+    let summary = export::run(&sources, &options, &args.out, &|| progress.one("exported", String::new()))?;
+    progress.end();
+    summary.faults.iter().for_each(|fault| terminal::note(fault));
+    let rows: Vec<String> = summary.rows.iter().map(|(name, n)| format!("{n} {name}")).collect();
+    terminal::note(&format!(
+        "{} sources, {} faults; rows: {}; {:.1} s; tables in {}",
+        summary.sources,
+        summary.faults.len(),
+        rows.join(", "),
+        clock.now().since(begun).as_secs_f64(),
+        args.out.display()
+    ));
+    if summary.rows.values().all(|n| *n == 0) {
+        bail!("no source could be read");
+    }
+    Ok(())
+}
