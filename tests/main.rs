@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)] // tests report figures and skips
 
+mod alone;
 mod bad_input;
 mod canary;
 mod commands;
@@ -13,6 +14,8 @@ mod determinism;
 mod http;
 mod kill;
 mod real_kafka;
+mod rerun;
 mod shared_data;
 mod support;
+mod ward;
 mod wire;
