@@ -25,6 +25,23 @@ fn the_printed_default_configuration_is_accepted() {
 }
 
 #[test]
+fn a_text_finds_simulated_stretches() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("inference/tests-data");
+    let search = |text: &str| {
+        let mut command = bedwatch();
+        command.args(["models", "search", text, "--bundle", "encoder-tiny-v2", "--json", "--top", "2"]);
+        command.arg("--folder").arg(&folder).output().unwrap()
+    };
+    let found: serde_json::Value =
+        serde_json::from_slice(&search("septic shock on noradrenaline").stdout).unwrap();
+    assert_eq!((&found["by"], found["stretches"].as_array().unwrap().len()), (&"phrase".into(), 2));
+    assert_eq!(found["stretches"][0]["words"], "septic shock on noradrenaline");
+    let refused = search("fever");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("knows no word of the text"));
+}
+
+#[test]
 fn the_shipped_bundles_stand_and_a_damaged_one_is_refused() {
     ok(bedwatch().args(["models", "verify"]));
     let listed = String::from_utf8(ok(bedwatch().args(["models", "list"])).stdout).unwrap();

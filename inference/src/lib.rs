@@ -2,7 +2,7 @@
 //!
 //! - [`bundle`] vouches for a model's files, [`runtime`] loads ONNX Runtime, [`pool`] lends sessions.
 //! - [`tokens`] and [`encoder`]: a frame to calibrated risks, and why, by running the model again.
-//! - [`neighbours`]: what a picture resembles.
+//! - [`neighbours`]: what a picture resembles; [`search`]: which pictures resemble a text.
 //! - [`narrator`], [`backend`], [`template`], [`check`], [`writer`]: an evidence to a rationale in which every
 //!   number can be checked. [`lexicon`] holds the words, [`render`] prints the values.
 
@@ -16,6 +16,7 @@ pub mod neighbours;
 pub mod pool;
 pub mod render;
 pub mod runtime;
+pub mod search;
 pub mod template;
 pub mod tokens;
 pub mod writer;

@@ -81,21 +81,14 @@ pub(crate) struct Directions {
 impl Directions {
     /// Reads a bundle's file of `rows` rows.
     pub(crate) fn read(bundle: &Bundle, file: &str, rows: usize, size: usize) -> Result<Self, Error> {
-        let bytes = bundle.file(file)?;
-        let wanted = rows.saturating_mul(size).saturating_mul(4);
-        if bytes.len() != wanted || size == 0 {
-            return Err(Error::Matrix { file: file.to_owned(), found: bytes.len(), rows, size, wanted });
-        }
-        let mut values = Vec::with_capacity(rows * size);
-        for (row, bytes) in bytes.chunks_exact(4 * size).enumerate() {
-            let raw: Vec<f32> =
-                bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            values.extend(unit(&raw).ok_or_else(|| Error::Row { file: file.to_owned(), row })?);
+        let raw = read_matrix(bundle, file, rows, size)?;
+        let mut values = Vec::with_capacity(raw.len());
+        for (row, raw) in raw.chunks_exact(size).enumerate() {
+            values.extend(unit(raw).ok_or_else(|| Error::Row { file: file.to_owned(), row })?);
         }
         Ok(Self { size, values })
     }
 
-    #[cfg(test)]
     pub(crate) fn row(&self, i: usize) -> &[f32] {
         &self.values[i * self.size..(i + 1) * self.size]
     }
@@ -104,6 +97,16 @@ impl Directions {
     pub(crate) fn cosines(&self, direction: &[f32]) -> Vec<f32> {
         self.values.chunks_exact(self.size).map(|row| dot(row, direction)).collect()
     }
+}
+
+/// Reads a matrix of a bundle as it is, row after row.
+pub(crate) fn read_matrix(bundle: &Bundle, file: &str, rows: usize, size: usize) -> Result<Vec<f32>, Error> {
+    let bytes = bundle.file(file)?;
+    let wanted = rows.saturating_mul(size).saturating_mul(4);
+    if bytes.len() != wanted || size == 0 {
+        return Err(Error::Matrix { file: file.to_owned(), found: bytes.len(), rows, size, wanted });
+    }
+    Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }
 
 /// The direction of a vector: length 1. `None` where it has none.

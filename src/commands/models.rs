@@ -1,9 +1,9 @@
-//! `bedwatch models list|verify|card`.
+//! `bedwatch models list|verify|card|search`.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use bedwatch_inference::bundle::Bundle;
+use bedwatch_inference::{bundle::Bundle, search::Search};
 use clap::Subcommand;
 
 use crate::{setup, terminal};
@@ -22,6 +22,23 @@ pub(super) enum Command {
         #[arg(long)]
         folder: Option<PathBuf>,
     },
+    /// Finds a bundle's simulated stretches that look most like a text.
+    Search {
+        /// The text, e.g. "septic shock on noradrenaline".
+        text: String,
+        /// The encoder's bundle; without one, the one in force by default.
+        #[arg(long)]
+        bundle: Option<String>,
+        /// How many stretches.
+        #[arg(long, default_value_t = 5)]
+        top: usize,
+        /// Says it as one JSON object.
+        #[arg(long)]
+        json: bool,
+        /// The folder of bundles.
+        #[arg(long)]
+        folder: Option<PathBuf>,
+    },
     /// Prints a bundle's model card.
     Card {
         /// The bundle's name.
@@ -36,6 +53,21 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::List { folder } => list(&at(folder.as_ref())),
         Command::Verify { folder } => verify(&at(folder.as_ref())),
+        Command::Search { text, bundle, top, json, folder } => {
+            let name = bundle.clone().unwrap_or_else(|| crate::config::Models::default().encoder);
+            let found = Search::load(&Bundle::open(at(folder.as_ref()).join(name))?)?.find(text, *top)?;
+            if *json {
+                terminal::result(&serde_json::to_string(&found)?);
+                return Ok(());
+            }
+            if !found.unknown.is_empty() {
+                terminal::note(&format!("words the bundle does not know: {}", found.unknown.join(", ")));
+            }
+            for hit in &found.stretches {
+                terminal::result(&format!("{:6.3}  {}  {}", hit.cosine, hit.id, hit.words));
+            }
+            Ok(())
+        }
         Command::Card { name, folder } => {
             let bundle = Bundle::open(at(folder.as_ref()).join(name))?;
             terminal::result(&bundle.card());
