@@ -13,11 +13,6 @@ from onnx import helper, numpy_helper
 from bedwatch_training import contract
 from bedwatch_training.bundle import sha256, toml
 from bedwatch_training.export_encoder import session
-from bedwatch_training.export_narrator import Decoder
-from bedwatch_training.narrator_check import faults
-from bedwatch_training.narrator_grammar import Evidence, Fact
-from bedwatch_training.narrator_model import Config, Vocabulary
-from bedwatch_training.narrator_words import lexicon
 from bedwatch_training.pack import pack_int8
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -67,26 +62,6 @@ class Bundles(unittest.TestCase):
         self.assertGreater(np.abs(a[:, 30:] - b[:, 30:]).max(), 1e-3)
         cut = graph.run(None, {"tokens": x[:, :30]})[0]
         np.testing.assert_allclose(a[:, :30], cut, atol=1e-4)
-
-    def test_narrator_parity(self):
-        folder, manifest = MODELS / "narrator-v1", manifest_of("narrator-v1")
-        vocabulary = Vocabulary()
-        config = Config(manifest["n_layer"], manifest["n_head"], manifest["head_dim"], manifest["n_positions"], manifest["vocab_size"])
-        decoder = Decoder(folder / "decoder.onnx", config, manifest["eos_id"])
-        for case in json.loads((folder / "parity.json").read_text())["cases"]:
-            self.assertEqual(vocabulary.encode(case["prompt"].split()), case["prompt_ids"])
-            self.assertEqual(decoder.greedy([case["prompt_ids"]])[0] + [manifest["eos_id"]], case["output_ids"])
-        self.assertEqual(json.loads((folder / "lexicon.json").read_text()), lexicon())
-
-    def test_narrator_tells_an_evidence_faithfully(self):
-        folder, manifest = MODELS / "narrator-v1", manifest_of("narrator-v1")
-        vocabulary = Vocabulary()
-        config = Config(manifest["n_layer"], manifest["n_head"], manifest["head_dim"], manifest["n_positions"], manifest["vocab_size"])
-        decoder = Decoder(folder / "decoder.onnx", config, manifest["eos_id"])
-        facts = (Fact("sepsis_risk", "high", "rising"), Fact("abp_mean", "low", "falling"), Fact("heart_rate", "high", "rising"))
-        e = Evidence("sepsis", "high", facts, ("lactate",))
-        words = vocabulary.decode(decoder.greedy([vocabulary.encode(e.prompt())])[0])
-        self.assertEqual(faults(e, words), [], " ".join(words))
 
 
 class Tools(unittest.TestCase):

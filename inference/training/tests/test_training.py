@@ -9,9 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from bedwatch_training import contract, utility
-from bedwatch_training.narrator_check import faults
-from bedwatch_training.narrator_grammar import Evidence, Fact, corpus_words, evidence, say
-from bedwatch_training.narrator_words import FORBIDDEN, SUBJECTS, TREND_WORDS, lexicon
 from bedwatch_training.stays import Stays, serving_windows, training_windows
 
 SCORING = Path(os.environ.get("BEDWATCH_SHARED", "../../../shared/data")) / "sepsis-cinc2019" / "scoring"
@@ -79,61 +76,6 @@ class Tokens(unittest.TestCase):
         for start, length, first in training_windows(stays, np.random.default_rng(1)):
             counted[start + first : start + length] += 1
         self.assertTrue((counted >= 1).all() and (counted <= 2).all())
-
-
-class Grammar(unittest.TestCase):
-    def test_no_phrase_ends_another(self):
-        phrases = list(SUBJECTS.values())
-        self.assertEqual(len(set(phrases)), len(phrases))
-        for a in phrases:
-            self.assertFalse([b for b in phrases if a != b and b.endswith(" " + a)], a)
-
-    def test_words_hold_no_advice_and_no_digits(self):
-        words = corpus_words()
-        self.assertFalse(set(words) & set(FORBIDDEN))
-        self.assertFalse([w for w in words if not w.startswith("{f") and any(c.isdigit() for c in w)])
-
-    def test_the_lexicon_knows_every_word(self):
-        book, rng = lexicon(), random.Random(4)
-        lists = [book["subjects"].values(), book["plain_words"], book["missing_openers"], book["clause_end"], ("(", ")")]
-        lists += [v for k in ("trend_words", "kinds", "priorities") for v in book[k].values()] + [v["words"] for v in book["band_words"].values()]
-        terms = sorted((t.split() for v in lists for t in v), key=lambda t: -len(t))
-        for _ in range(500):
-            words = say(evidence(rng))
-            while words:
-                taken = next((len(t) for t in terms if words[: len(t)] == t), 0) or words[0].startswith("{f")
-                self.assertTrue(taken, words)
-                words = words[int(taken) :]
-
-    def test_what_the_grammar_says_is_faithful(self):
-        rng, words = random.Random(11), set(corpus_words())
-        for _ in range(3000):
-            e = evidence(rng)
-            text = say(e)
-            self.assertEqual(faults(e, text), [], " ".join(text))
-            self.assertLessEqual(set(text), words)
-
-    def test_the_checker_catches(self):
-        e = Evidence("shock", "high", (Fact("abp_mean", "low", "falling"),), ("lactate",))
-        good = "urgent concern for circulatory shock : mean arterial pressure {f0} low and falling . missing : lactate .".split()
-        self.assertEqual(faults(e, good), [])
-        for old, new in (
-            ("falling", "rising"), ("low", "high"), ("low", "critically"), ("{f0}", "{f1}"), ("arterial", "cuff"), ("lactate", "creatinine"),
-            ("urgent", "rising"), ("concern", "low"), ("circulatory", "give"), ("urgent", "7"), ("falling", "now"),
-        ):  # fmt: skip
-            self.assertNotEqual(faults(e, [new if w == old else w for w in good]), [], f"{old} -> {new}")
-        self.assertNotEqual(faults(e, good[:-1]), [])
-        self.assertNotEqual(faults(e, good + ["."] * 60), [])
-
-    def test_flipping_a_trend_flips_the_words(self):
-        rng = random.Random(5)
-        for _ in range(300):
-            e = evidence(rng)
-            flip = {"rising": "falling", "falling": "rising"}.get(e.facts[0].trend)
-            if flip:
-                turned = Evidence(e.kind, e.priority, (Fact(e.facts[0].signal, e.facts[0].band, flip), *e.facts[1:]), e.missing)
-                self.assertTrue(set(say(turned)) & set(TREND_WORDS[flip]))
-                self.assertNotEqual(say(e), say(turned))
 
 
 if __name__ == "__main__":
