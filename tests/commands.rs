@@ -63,6 +63,120 @@ fn the_shipped_bundles_stand_and_a_damaged_one_is_refused() {
     assert_eq!(refused.status.code(), Some(1));
 }
 
+/// What is done to a sound bundle, and what `models verify` says of it.
+#[test]
+fn every_fault_of_a_bundle_is_refused_in_a_clear_sentence() {
+    type Damage = fn(&std::path::Path);
+    fn edit(folder: &std::path::Path, from: &str, to: &str) {
+        let manifest = folder.join("manifest.toml");
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        assert!(text.contains(from), "{from}");
+        std::fs::write(manifest, text.replacen(from, to, 1)).unwrap();
+    }
+    fn flip(folder: &std::path::Path, file: &str, at: usize) {
+        let mut bytes = std::fs::read(folder.join(file)).unwrap();
+        let at = at % bytes.len();
+        bytes[at] ^= 1;
+        std::fs::write(folder.join(file), bytes).unwrap();
+    }
+    /// Cuts the ONNX file and vouches for what is left.
+    fn cut(folder: &std::path::Path) {
+        use sha2::Digest;
+        let hash = |b: &[u8]| sha2::Sha256::digest(b).iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let bytes = std::fs::read(folder.join("encoder.onnx")).unwrap();
+        let part = &bytes[..bytes.len() / 2];
+        edit(folder, &hash(&bytes), &hash(part));
+        std::fs::write(folder.join("encoder.onnx"), part).unwrap();
+    }
+    let cases: [(&str, Damage, &str); 17] = [
+        ("first byte", |f| flip(f, "encoder.onnx", 0), "\"encoder.onnx\" of the model bundle has SHA-256"),
+        ("a byte inside", |f| flip(f, "encoder.onnx", 5_000), "and its manifest says"),
+        ("last byte", |f| flip(f, "encoder.onnx", usize::MAX), "has SHA-256"),
+        ("another file", |f| flip(f, "parity.json", 77), "\"parity.json\" of the model bundle has SHA-256"),
+        (
+            "opset",
+            |f| edit(f, "opset = 18", "opset = 17"),
+            "uses ONNX opset 18; its manifest says 17, and 13 to 24 are supported",
+        ),
+        (
+            "tree opset",
+            |f| edit(f, "ml_opset = 3", "ml_opset = 4"),
+            "uses ai.onnx.ml opset 3; its manifest says ai.onnx.ml opset 4",
+        ),
+        (
+            "no tree opset",
+            |f| edit(f, "ml_opset = 3\n", ""),
+            "uses ai.onnx.ml opset 3; its manifest says no ai.onnx.ml opset",
+        ),
+        (
+            "missing file",
+            |f| std::fs::remove_file(f.join("encoder.onnx")).unwrap(),
+            "\"encoder.onnx\" of the model bundle cannot be read: No such file",
+        ),
+        (
+            "inputs",
+            |f| edit(f, "inputs = [\"tokens\"]", "inputs = [\"tokens\", \"ages\"]"),
+            "has the inputs [\"tokens\"], and its manifest says [\"tokens\", \"ages\"]",
+        ),
+        ("outputs", |f| edit(f, "outputs = [\"logits\"", "outputs = [\"risk\""), "has the outputs"),
+        (
+            "path escape",
+            |f| edit(f, "path = \"parity.json\"", "path = \"../parity.json\""),
+            "lists the path \"../parity.json\", which leaves its folder",
+        ),
+        (
+            "hidden escape",
+            |f| edit(f, "path = \"parity.json\"", "path = \"a/../../parity.json\""),
+            "which leaves its folder",
+        ),
+        (
+            "absolute path",
+            |f| edit(f, "path = \"parity.json\"", "path = \"/etc/hostname\""),
+            "lists the path \"/etc/hostname\", which leaves its folder",
+        ),
+        (
+            "link",
+            |f| {
+                std::fs::remove_file(f.join("parity.json")).unwrap();
+                std::os::unix::fs::symlink("/etc/hostname", f.join("parity.json")).unwrap();
+            },
+            "lists the path \"parity.json\", which leaves its folder",
+        ),
+        (
+            "unlisted",
+            |f| edit(f, "file = \"encoder.onnx\"", "file = \"other.onnx\""),
+            "uses \"other.onnx\" without listing it",
+        ),
+        (
+            "format",
+            |f| edit(f, "bedwatch-bundle-1", "bedwatch-bundle-9"),
+            "has format \"bedwatch-bundle-9\"; this engine reads",
+        ),
+        ("cut", cut, "is not a readable ONNX file: its protobuf is malformed at byte"),
+    ];
+    let sound = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("inference/tests-data/encoder-tiny-v2");
+    for (name, damage, want) in cases {
+        let folder = Folder::new("fault");
+        let bundle = folder.join("bundle");
+        std::fs::create_dir_all(&bundle).unwrap();
+        for entry in std::fs::read_dir(&sound).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), bundle.join(entry.file_name())).unwrap();
+        }
+        let verify =
+            || bedwatch().args(["models", "verify", "--folder"]).arg(folder.path()).output().unwrap();
+        assert_eq!(verify().status.code(), Some(0), "{name}: the bundle is not sound to begin with");
+        damage(&bundle);
+        let refused = verify();
+        let said = String::from_utf8(refused.stdout).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{name}: {said}");
+        assert!(said.contains("refused: ") && said.contains(want), "{name}: {said}");
+        assert_eq!(said.trim_end().lines().count(), 1, "{name}: {said}");
+        let error = String::from_utf8(refused.stderr).unwrap();
+        assert!(error.contains("1 bundle is refused"), "{name}: {error}");
+    }
+}
+
 #[test]
 fn a_public_address_is_refused_without_authentication() {
     if !has_onnxruntime("public address") {

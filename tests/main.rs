@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)] // tests report figures and skips
 
+mod adversary;
 mod alone;
 mod bad_input;
 mod canary;
@@ -13,6 +14,7 @@ mod demo;
 mod determinism;
 mod http;
 mod kill;
+mod lies;
 mod real_kafka;
 mod rerun;
 mod shared_data;

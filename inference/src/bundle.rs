@@ -20,6 +20,8 @@ pub mod onnx;
 pub const FORMAT: &str = "bedwatch-bundle-1";
 /// The ONNX opsets the ONNX Runtime we load (1.24 and later) is tested with.
 pub const OPSETS: std::ops::RangeInclusive<u64> = 13..=24;
+/// The opsets of `ai.onnx.ml` it is tested with.
+pub const ML_OPSETS: std::ops::RangeInclusive<u64> = 1..=5;
 
 /// Why a bundle was refused.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +99,19 @@ pub enum Error {
         /// The manifest's.
         wanted: u64,
     },
+    /// The opset of `ai.onnx.ml` is not the manifest's, or not one this engine is tested with.
+    #[error(
+        "{path:?} of the model bundle uses {}; its manifest says {}, and 1 to 5 are supported",
+        ml(.found), ml(.wanted)
+    )]
+    MlOpset {
+        /// The path within the bundle.
+        path: String,
+        /// The file's opset; `None` where it does not use the domain.
+        found: Option<u64>,
+        /// The manifest's `ml_opset`.
+        wanted: Option<u64>,
+    },
     /// Inputs or outputs are not the manifest's.
     #[error("{path:?} of the model bundle has the {what} {found:?}, and its manifest says {wanted:?}")]
     Signature {
@@ -109,6 +124,11 @@ pub enum Error {
         /// The manifest's.
         wanted: Vec<String>,
     },
+}
+
+/// An opset of `ai.onnx.ml` in words.
+fn ml(opset: &Option<u64>) -> String {
+    opset.map_or("no ai.onnx.ml opset".to_owned(), |v| format!("ai.onnx.ml opset {v}"))
 }
 
 /// The part of a manifest every bundle has.
@@ -140,6 +160,9 @@ pub struct OnnxSpec {
     pub file: String,
     /// Its opset of the default domain.
     pub opset: u64,
+    /// Its opset of `ai.onnx.ml`, where it has tree ensembles.
+    #[serde(default)]
+    pub ml_opset: Option<u64>,
     /// Its inputs in order.
     pub inputs: Vec<String>,
     /// Its outputs in order.
@@ -210,6 +233,10 @@ impl Bundle {
             .map_err(|source| Error::Onnx { path: path(), source })?;
         if header.opset != spec.opset || !OPSETS.contains(&header.opset) {
             return Err(Error::Opset { path: path(), found: header.opset, wanted: spec.opset });
+        }
+        if header.ml_opset != spec.ml_opset || header.ml_opset.is_some_and(|v| !ML_OPSETS.contains(&v)) {
+            let (found, wanted) = (header.ml_opset, spec.ml_opset);
+            return Err(Error::MlOpset { path: path(), found, wanted });
         }
         for (what, found, wanted) in
             [("inputs", header.inputs, &spec.inputs), ("outputs", header.outputs, &spec.outputs)]

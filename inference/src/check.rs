@@ -229,7 +229,8 @@ impl<'a> Reader<'a> {
             // "Without sepsis" would deny the alert.
             Term::Kind(kind) if *kind == self.kind && !self.state.missing => {}
             Term::Kind(_) => self.refuse(at, Why::Condition),
-            Term::Missing => self.state.missing = true,
+            // What is missing has no value, trend or band: "high and without rising" says nothing true.
+            Term::Missing => self.state = State { missing: true, ..State::default() },
             Term::Feed(modality) => {
                 let feed = self.evidence.feeds.iter().find(|f| f.modality == *modality);
                 match feed {

@@ -25,10 +25,12 @@ pub mod constrain;
 pub mod decoder;
 pub mod layout;
 pub mod prompt;
+mod spell;
 
 use constrain::{Constraint, Vocabulary};
 use decoder::Decoder;
 use prompt::Prompt;
+use spell::{Speller, Spelling};
 
 /// Why there are no words.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +87,8 @@ struct Spec {
     max_new_tokens: usize,
     tokenizer: FileName,
     lexicon: FileName,
+    /// A general decoder brings its own tokenizer, in which the words are spelled.
+    spelling: Option<spell::Spec>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -101,6 +105,8 @@ pub struct Narrator {
     tokenizer: Tokenizer,
     vocabulary: Vocabulary,
     lexicon: Lexicon,
+    speller: Option<Speller>,
+    n_positions: usize,
     eos: u32,
     max_new_tokens: usize,
     decoders: Pool<Decoder>,
@@ -122,10 +128,25 @@ impl Narrator {
         let lexicon = Lexicon::parse(bundle.file(&spec.lexicon.file)?)?;
         let tokenizer = Tokenizer::from_bytes(bundle.file(&spec.tokenizer.file)?)
             .map_err(|e| Error::Tokenizer(e.to_string()))?;
-        if tokenizer.get_vocab_size(true) != spec.vocab_size {
-            return Err(Error::Manifest("vocab_size is not the tokenizer's"));
+        let speller = match spec.spelling {
+            Some(spelling) => {
+                let json = bundle.file(&spelling.file)?;
+                Some(Speller::new(spelling, json, &tokenizer)?)
+            }
+            None => None,
+        };
+        match &speller {
+            // Embeddings are often padded to a round number.
+            Some(speller) if speller.vocabulary() > spec.vocab_size => {
+                return Err(Error::Manifest("vocab_size is less than the spelling's tokenizer knows"));
+            }
+            None if tokenizer.get_vocab_size(true) != spec.vocab_size => {
+                return Err(Error::Manifest("vocab_size is not the tokenizer's"));
+            }
+            _ => {}
         }
-        let max_new_tokens = spec.max_new_tokens.min(MAX_NEW_TOKENS);
+        let most = if speller.is_some() { spell::MAX_NEW_TOKENS } else { MAX_NEW_TOKENS };
+        let max_new_tokens = spec.max_new_tokens.min(most);
         if prompt::MAX_TOKENS + max_new_tokens > spec.n_positions {
             return Err(Error::Manifest("n_positions is too small for a prompt and its text"));
         }
@@ -144,6 +165,8 @@ impl Narrator {
             tokenizer,
             vocabulary,
             lexicon,
+            speller,
+            n_positions: spec.n_positions,
             eos: spec.eos_id,
             max_new_tokens,
             decoders: Pool::new(all),
@@ -176,12 +199,50 @@ impl Narrator {
     ) -> Result<String, Error> {
         let prompt = Prompt::new(kind, priority, evidence, &|t| self.tokenizer.token_to_id(t).is_some())
             .ok_or(Error::NoWords)?;
+        if let Some(speller) = &self.speller {
+            return Ok(print(&self.spell(speller, &prompt, cancel)?, &prompt, evidence));
+        }
         let ids: Option<Vec<u32>> = prompt.tokens.iter().map(|t| self.tokenizer.token_to_id(t)).collect();
         let ids = ids.ok_or(Error::NoWords)?;
         let constraint = Constraint::new(&self.vocabulary, &self.lexicon, &prompt);
         let said = self.decode(&ids, constraint, cancel)?;
         let text = self.tokenizer.decode(&said, true).map_err(|e| Error::Tokenizer(e.to_string()))?;
         Ok(print(&text, &prompt, evidence))
+    }
+
+    /// Greedy constrained decoding in the decoder's own tokens; the words joined by spaces.
+    fn spell(
+        &self,
+        speller: &Speller,
+        prompt: &Prompt<'_>,
+        cancel: &dyn Fn() -> bool,
+    ) -> Result<String, Error> {
+        if cancel() {
+            return Err(Error::Cancelled);
+        }
+        let mut next = speller.prompt(prompt)?;
+        if next.len() + self.max_new_tokens > self.n_positions {
+            return Err(Error::Manifest("n_positions is too small for this prompt and its text"));
+        }
+        let mut decoder = self.decoders.take_unless(cancel).ok_or(Error::Cancelled)?;
+        decoder.reset();
+        let begin = || Constraint::new(&self.vocabulary, &self.lexicon, prompt);
+        let mut spelling = Spelling::new(speller, begin, self.eos);
+        for _ in 0..self.max_new_tokens {
+            let logits = decoder.step(&next)?;
+            let allowed = spelling.allowed();
+            let id = best(&logits, |id| allowed.contains(&id))?;
+            if id == speller.eos() {
+                return Ok(spelling.finish().join(" "));
+            }
+            if cancel() {
+                return Err(Error::Cancelled);
+            }
+            spelling.push(id);
+            next.clear();
+            next.push(id);
+        }
+        Err(Error::Unfinished)
     }
 
     /// Greedy constrained decoding; equal logits go to the lowest id. The closing end token is not

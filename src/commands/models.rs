@@ -16,7 +16,7 @@ pub(super) enum Command {
         #[arg(long)]
         folder: Option<PathBuf>,
     },
-    /// Checks every file's hash and that each bundle loads and runs.
+    /// Checks every file's hash, and each model's opsets, inputs and outputs.
     Verify {
         /// The folder of bundles.
         #[arg(long)]
@@ -121,7 +121,7 @@ fn verify(folder: &std::path::Path) -> anyhow::Result<()> {
         }
     }
     if refused > 0 {
-        bail!("{refused} bundles are refused");
+        bail!("{refused} {} refused", if refused == 1 { "bundle is" } else { "bundles are" });
     }
     Ok(())
 }

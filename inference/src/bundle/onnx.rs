@@ -21,6 +21,8 @@ pub enum Error {
 pub struct Header {
     /// The opset of the default domain.
     pub opset: u64,
+    /// The opset of `ai.onnx.ml` (tree ensembles); `None` where the file does not use it.
+    pub ml_opset: Option<u64>,
     /// Names of the inputs, without initializers.
     pub inputs: Vec<String>,
     /// Names of the outputs.
@@ -40,14 +42,16 @@ impl Header {
     /// # Errors
     /// When the bytes are no ONNX model.
     pub fn read(bytes: &[u8]) -> Result<Self, Error> {
-        let (mut opset, mut graph) = (None, None);
+        let (mut opset, mut ml_opset, mut graph) = (None, None, None);
         each(bytes, |field, value| {
             match (field, value) {
                 (7, Value::Bytes(b)) => graph = Some(b),
                 (8, Value::Bytes(b)) => {
                     let (domain, version) = operator_set(b)?;
-                    if domain.is_empty() || domain == "ai.onnx" {
-                        opset = Some(version);
+                    match domain.as_str() {
+                        "" | "ai.onnx" => opset = Some(version),
+                        "ai.onnx.ml" => ml_opset = Some(version),
+                        _ => {}
                     }
                 }
                 _ => {}
@@ -69,7 +73,7 @@ impl Header {
             Ok(())
         })?;
         inputs.retain(|i| !constants.contains(i));
-        Ok(Self { opset, inputs, outputs })
+        Ok(Self { opset, ml_opset, inputs, outputs })
     }
 }
 

@@ -84,6 +84,45 @@ fn each_fault_is_refused_with_its_reason() {
     assert!(matches!(Bundle::open("/nowhere"), Err(Error::Manifest { .. })));
 }
 
+/// The file's opset of `ai.onnx.ml` and the manifest's must be the same, and supported.
+#[test]
+fn the_opset_of_tree_ensembles_is_vouched_for() {
+    let cases: [(Option<u8>, Option<u8>, bool); 8] = [
+        (None, None, true),
+        (Some(3), Some(3), true),
+        (Some(5), Some(5), true),
+        (Some(3), None, false),
+        (None, Some(3), false),
+        (Some(3), Some(4), false),
+        (Some(6), Some(6), false),
+        (Some(0), Some(0), false),
+    ];
+    for (file, manifest, sound) in cases {
+        let folder = write("ml", 18, |m| m);
+        let mut onnx = tiny_onnx(18);
+        if let Some(version) = file {
+            let mut set = field(1, b"ai.onnx.ml");
+            set.extend([2 << 3, version]);
+            onnx.extend(field(8, &set));
+        }
+        fs::write(folder.0.join("m.onnx"), &onnx).unwrap();
+        let path = folder.0.join("manifest.toml");
+        let mut text = fs::read_to_string(&path).unwrap().replace(&hash(&tiny_onnx(18)), &hash(&onnx));
+        if let Some(version) = manifest {
+            text = text.replace("opset = 18", &format!("opset = 18\nml_opset = {version}"));
+        }
+        fs::write(&path, text).unwrap();
+        match Bundle::open(&folder.0) {
+            Ok(_) => assert!(sound, "{file:?} {manifest:?}"),
+            Err(Error::MlOpset { found, wanted, .. }) => {
+                assert!(!sound);
+                assert_eq!((found, wanted), (file.map(u64::from), manifest.map(u64::from)));
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
 #[test]
 fn a_flipped_byte_is_found_also_later() {
     let folder = write("flipped", 18, |m| m);
@@ -111,7 +150,8 @@ fn a_link_out_of_the_folder_is_refused() {
 #[test]
 fn an_onnx_header_cut_anywhere_is_an_error_or_empty() {
     let whole = tiny_onnx(18);
-    let want = onnx::Header { opset: 18, inputs: vec!["x".into()], outputs: vec!["y".into()] };
+    let want =
+        onnx::Header { opset: 18, ml_opset: None, inputs: vec!["x".into()], outputs: vec!["y".into()] };
     assert_eq!(onnx::Header::read(&whole), Ok(want));
     for cut in 0..whole.len() {
         // The last field belongs to another domain: without it the header still says the same.

@@ -1,6 +1,6 @@
 """Test vectors: Hugging Face decoders the engine's runtime must run token for token.
 
-    python -m bedwatch_training.hf_decoders --out ../tests-data/hf-decoders
+    python -m bedwatch_training.hf_decoders --out ../tests-data/hf-decoders --narrator ../models/narrator-v1
 
 Tiny models of the Llama, Qwen2 and Qwen3 architectures with random weights
 (seeded) are exported in the usual layout: `input_ids [batch, sequence]`,
@@ -9,14 +9,21 @@ Tiny models of the Llama, Qwen2 and Qwen3 architectures with random weights
 `logits [batch, sequence, vocabulary]`, `present.{i}.key|value`. The expected
 tokens come from transformers' own greedy `generate` on the PyTorch model, not
 from the exported file. Needs `transformers`; no other step does.
+
+`speller.onnx` and `speller.json` are a Llama with random weights over a small
+byte-level BPE, trained on a narrator's words: constrained decoding has to
+spell those words with it. The rows of the end and the full stop are enlarged,
+so that its texts come to an end.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import onnxruntime
 import torch
 import transformers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from . import SEED
@@ -108,12 +115,40 @@ def greedy(model, prompt: list[int]) -> tuple[list[int], float]:
     return out.sequences[0, len(prompt) :].tolist(), min(margins)
 
 
+def spelling(narrator: Path) -> Tokenizer:
+    """A byte-level BPE of 512 tokens (end token 0) over the words and prompt tokens of a narrator bundle."""
+    words = json.loads((narrator / "tokenizer.json").read_text())["model"]["vocab"]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=512, special_tokens=["<|end|>"], initial_alphabet=sorted(alphabet), show_progress=False)
+    tokenizer.train_from_iterator([" ".join(sorted(words))] * 3, trainer)
+    return tokenizer
+
+
+def speller(narrator: Path, out: Path):
+    """speller.json and speller.onnx."""
+    tokenizer = spelling(narrator)
+    tokenizer.save(str(out / "speller.json"))
+    config = LlamaConfig(**COMMON | {"vocab_size": tokenizer.get_vocab_size(), "hidden_size": 24, "intermediate_size": 48, "max_position_embeddings": 2048})
+    model = build(config, LlamaForCausalLM)
+    with torch.no_grad():
+        model.lm_head.weight[0] *= 20
+        model.lm_head.weight[tokenizer.token_to_id(".")] *= 10
+    export_decoder(model, True, out / "speller.onnx")
+    print(f"speller: {(out / 'speller.onnx').stat().st_size} bytes, {tokenizer.get_vocab_size()} tokens")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    out = parser.parse_args().out
+    parser.add_argument("--narrator", type=Path, required=True, help="the narrator bundle whose words the speller spells")
+    args = parser.parse_args()
+    out = args.out
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
+    speller(args.narrator, out)
     vectors = {"transformers": transformers.__version__, "torch": torch.__version__, "seed": SEED, "models": {}}
     for name, (config, kind, positions) in MODELS.items():
         model, path = build(config, kind), out / f"{name}.onnx"

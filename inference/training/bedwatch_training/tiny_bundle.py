@@ -175,7 +175,7 @@ def manifest() -> dict:
     return {
         "format": "bedwatch-bundle-1", "kind": "encoder", "name": "encoder-tiny-v2", "version": "0.0.0", "licence": "Apache-2.0",
         "max_hours": MAX_HOURS, "embedding_size": D, "training_data": "none: seeded random weights, for tests",
-        "onnx": {"file": "encoder.onnx", "opset": OPSET, "inputs": ["tokens"], "outputs": ["logits", "embedding", "distance"]},
+        "onnx": {"file": "encoder.onnx", "opset": OPSET, "ml_opset": 3, "inputs": ["tokens"], "outputs": ["logits", "embedding", "distance"]},
         "input": {
             "contract": "hourly-v2", "hour_seconds": 3600, "feature_count": F, "clip": CLIP, "age_cap_hours": CAP,
             "never_observed_value": 0.0, "never_observed_age": 1.0, "layout": LAYOUT,
