@@ -87,7 +87,10 @@ fn bundle(name: &str) -> Option<Bundle> {
 }
 
 fn encoder(c: &mut Criterion, runtime: &Runtime) {
-    let Some(bundle) = bundle("encoder-hourly-v1") else { return };
+    let models = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
+    let names = models.into_iter().flatten().filter_map(|e| e.ok()?.file_name().into_string().ok());
+    let name = names.filter(|name| name.starts_with("encoder-")).max();
+    let Some(bundle) = name.and_then(|name| bundle(&name)) else { return };
     let encoder = Encoder::load(runtime, &bundle, 1).expect("the shipped bundle loads");
     for hours in [1, 12, 48] {
         let frame = frame(hours);

@@ -8,7 +8,7 @@
 //! one row an exemplar of `embedding_size` numbers; `list` is a JSON list of `{"id", "words"}` in the
 //! same order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bedwatch_schemas::risk::Similar;
 use serde::{Deserialize, Serialize};
@@ -202,6 +202,14 @@ impl Past {
         while self.hours.front().is_some_and(|(first, _)| hour.saturating_sub(*first) > PAST_HOURS) {
             self.hours.pop_front();
         }
+    }
+
+    /// Takes over the past of an id that was the same person; of an hour both have, the own stays.
+    pub fn merge(&mut self, other: Self) {
+        let mut hours: BTreeMap<i64, Vec<i8>> = other.hours.into_iter().collect();
+        hours.extend(std::mem::take(&mut self.hours));
+        let last = hours.last_key_value().map_or(0, |(hour, _)| *hour);
+        self.hours = hours.into_iter().filter(|(hour, _)| last.saturating_sub(*hour) <= PAST_HOURS).collect();
     }
 
     /// The nearest stretches at least [`STRETCH_HOURS`] before `now` and from each other, nearest

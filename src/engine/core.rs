@@ -257,6 +257,7 @@ impl Core {
         self.close(&mut old, now, step);
         if let Some(patient) = self.patients.get_mut(survivor) {
             patient.state.merge(old.state);
+            patient.past.merge(old.past);
             patient.unassessed = true;
             patient.unevaluated = true;
         }

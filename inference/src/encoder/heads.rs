@@ -138,7 +138,8 @@ impl Heads {
         if all.is_empty() {
             return Err(Error::None);
         }
-        if !known.contains(site) && !(known.is_empty() && site == ANY_SITE) {
+        let states_none = known.is_empty() && site == ANY_SITE;
+        if !states_none && !known.contains(site) {
             let known = if known.is_empty() {
                 format!("only {ANY_SITE:?}, since it states none")
             } else {

@@ -90,6 +90,22 @@ fn the_past_keeps_the_last_of_an_hour_for_three_days() {
 }
 
 #[test]
+fn a_merge_keeps_the_own_hours() {
+    let (mut own, mut other) = (Past::default(), Past::default());
+    own.remember(80, &[1.0, 0.0]);
+    own.remember(82, &[1.0, 0.0]);
+    for hour in [5, 10, 80, 81] {
+        other.remember(hour, &[0.0, 1.0]);
+    }
+    own.merge(other);
+    let (x, y) = (vec![127, 0], vec![0, 127]);
+    assert_eq!(own.hours, [(10, y.clone()), (80, x.clone()), (81, y), (82, x)]);
+    let mut none = Past::default();
+    none.merge(Past::default());
+    assert_eq!(none, Past::default());
+}
+
+#[test]
 fn own_and_exemplars_are_ranked_together() {
     let bundle = tiny(|m| m).unwrap();
     let exemplars = exemplars(&bundle).unwrap();
