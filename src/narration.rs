@@ -12,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use bedwatch_alerts::Draft;
 use bedwatch_inference::writer::{Request, Writer};
 use bedwatch_schemas::{
     alert::{Alert, Priority},
@@ -161,8 +160,10 @@ impl Drop for Narration {
 
 /// What a rationale is written from.
 #[must_use]
-pub fn request(draft: &Draft) -> Request<'_> {
+pub fn request(output: &Output) -> Request<'_> {
+    let draft = &output.draft;
     Request {
+        embedding: &output.embedding,
         kind: draft.kind(),
         phase: draft.phase(),
         priority: draft.priority(),
@@ -171,7 +172,7 @@ pub fn request(draft: &Draft) -> Request<'_> {
 }
 
 fn finish(writer: &Writer, done: &dyn Fn(Told), output: Output, reason: TemplateReason) {
-    let rationale = writer.template(&request(&output.draft), reason);
+    let rationale = writer.template(&request(&output), reason);
     let triggered = output.triggered;
     done(Told { alert: output.draft.with_rationale(rationale), triggered });
 }
@@ -216,7 +217,7 @@ impl Worker {
     }
 
     fn tell(&self, output: Output, deadline: ArrivalTime) {
-        let rationale = self.writer.write(&request(&output.draft), &|| self.clock.now() >= deadline);
+        let rationale = self.writer.write(&request(&output), &|| self.clock.now() >= deadline);
         let triggered = output.triggered;
         (self.done)(Told { alert: output.draft.with_rationale(rationale), triggered });
     }

@@ -177,7 +177,7 @@ fn fold(core: &mut Core, mut cell: Cell, told: &dyn Fn(Output) -> Option<Alert>,
 
 /// The words, without a deadline: a replay waits for its narrator.
 fn tell(output: Output, models: &Models) -> Alert {
-    let rationale = models.writer.write(&request(&output.draft), &|| false);
+    let rationale = models.writer.write(&request(&output), &|| false);
     output.draft.with_rationale(rationale)
 }
 

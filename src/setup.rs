@@ -104,7 +104,45 @@ pub fn models(config: &Config) -> anyhow::Result<Models> {
     let writer = match (server, config.narrator.as_str()) {
         (Some(writer), _) => writer,
         (None, "") => Writer::new(None),
-        (None, name) => Writer::new(Some(Narrator::load(&runtime, &open(name)?, 1)?)),
+        (None, name) => Writer::new(Some(paired(&runtime, &open(name)?, encoder.as_deref())?)),
     };
     Ok(Models { encoder, writer: Arc::new(writer) })
+}
+
+/// A narrator that takes the embeddings of this encoder, where it was trained beside it.
+fn paired(runtime: &Runtime, bundle: &Bundle, encoder: Option<&Encoder>) -> anyhow::Result<Narrator> {
+    let mut narrator = Narrator::load(runtime, bundle, 1)?;
+    if let Some(encoder) = encoder
+        && !narrator.pair(encoder.model())
+    {
+        tracing::info!(
+            encoder = %encoder.model().name,
+            "the narrator was not trained beside this encoder and writes without its embedding"
+        );
+    }
+    Ok(narrator)
+}
+
+/// The narrator of the configuration by itself, for measuring it.
+///
+/// # Errors
+/// As [`models`], and when no narrator is configured.
+pub fn narrator(config: &Config) -> anyhow::Result<Narrator> {
+    let config = &config.models;
+    let Some(library) = onnxruntime(&config.onnxruntime) else {
+        bail!("the ONNX Runtime library was not found; run `cargo xtask setup`");
+    };
+    let runtime = Runtime::load(&library)?;
+    let folder = models_folder(&config.folder);
+    let open = |name: &str| {
+        Bundle::open(folder.join(name)).with_context(|| format!("the model bundle {name} is refused"))
+    };
+    if config.narrator.is_empty() {
+        bail!("no narrator is configured");
+    }
+    let mut narrator = Narrator::load(&runtime, &open(&config.narrator)?, 1)?;
+    if !config.encoder.is_empty() {
+        narrator.pair(&open(&config.encoder)?.model());
+    }
+    Ok(narrator)
 }

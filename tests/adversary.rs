@@ -86,6 +86,7 @@ fn ten_thousand_inventions_are_all_refused() {
             phase: Phase::Raised,
             priority: alert.priority,
             evidence: &alert.evidence,
+            embedding: &[],
         };
         writer.write(&request, &|| false).source
     };

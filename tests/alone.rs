@@ -22,7 +22,7 @@ fn told(records: &[OwnedRecord]) -> BTreeMap<String, Vec<String>> {
             }
         }
         for output in step.outputs {
-            let rationale = writer.write(&request(&output.draft), &|| false);
+            let rationale = writer.write(&request(&output), &|| false);
             let alert = output.draft.with_rationale(rationale);
             let lines = all.entry(alert.patient.as_str().to_owned()).or_default();
             lines.push(serde_json::to_string(&alert).unwrap());

@@ -100,7 +100,7 @@ fn check(name: &str, bundle: &Path, beds: usize, least: usize) {
     let records = ward::records(beds, Span::hours(24), Span::secs(5), false);
     ward::fold(&records, models, |step| {
         for output in step.outputs {
-            let rationale = writer.write(&request(&output.draft), &|| false);
+            let rationale = writer.write(&request(&output), &|| false);
             let alert = output.draft.with_rationale(rationale);
             if alert.phase != Phase::Resolved && alert.attributions.iter().any(|a| a.delta != 0.0) {
                 let same = |(f, _): &&(FeatureFrame, _)| f.patient == alert.patient && f.at == alert.at;

@@ -59,7 +59,9 @@ impl Backend for Narrator {
     }
 
     fn narrate(&self, request: &Request<'_>, cancel: &dyn Fn() -> bool) -> Result<String, Failure> {
-        Narrator::narrate(self, request.kind, request.priority, request.evidence, cancel).map_err(|e| {
+        let Request { kind, priority, evidence, embedding, phase: _ } = *request;
+        let told = self.tell(kind, priority, evidence, embedding, cancel);
+        told.map(|told| told.text).map_err(|e| {
             let reason = match e {
                 narrator::Error::Cancelled => TemplateReason::Deadline,
                 _ => TemplateReason::ModelFailed,

@@ -7,7 +7,8 @@
 //!   its unit and carries that unit;
 //! - a time is the time of the fact just told, a date its date;
 //! - a trend or band word agrees with a fact of the clause's subject;
-//! - a subject is a fact, or, after "missing", something missing;
+//! - a subject is a fact, or, after "missing", something missing, or, after "would clear", what would
+//!   clear the risk, with its own bound and value ([`account`]);
 //! - a condition is the alert's own; advice, negation, numbers in words and unknown words are refused.
 //!
 //! A clause ends at `,` `;` `:` and `.`. Reasons carry the place and no text: they may be logged.
@@ -19,6 +20,7 @@ use bedwatch_schemas::{
 
 use crate::lexicon::{Lexicon, Term};
 
+mod account;
 mod number;
 mod raised;
 mod tokens;
@@ -59,6 +61,8 @@ pub enum Why {
     Forbidden,
     /// A word the lexicon does not know.
     Word,
+    /// Something of the model's own answer that it does not say.
+    Account,
     /// A word of another phase than the alert's ([`check_raised`]).
     Phase,
     /// An urgency that is not the alert's ([`check_raised`]).
@@ -83,6 +87,7 @@ impl Why {
             Self::Condition => "condition",
             Self::Forbidden => "forbidden",
             Self::Word => "word",
+            Self::Account => "account",
             Self::Phase => "phase",
             Self::Urgency => "urgency",
         }
@@ -141,6 +146,8 @@ struct State<'a> {
     dated: Vec<i64>,
     /// Whether the sentence lists what is missing.
     missing: bool,
+    /// In a sentence about what would clear the risk: what it has said.
+    clearing: Option<account::Clearing>,
     /// The feed just named.
     feed: Option<i64>,
 }
@@ -165,6 +172,7 @@ impl<'a> Reader<'a> {
         let token = &tokens[0];
         let dated = std::mem::take(&mut self.state.dated);
         match token.kind {
+            Kind::Number if self.state.clearing.is_some() => return self.clearing_number(tokens),
             Kind::Number => {
                 self.stretched(token.at, Why::Number);
                 return self.number(tokens);
@@ -205,7 +213,8 @@ impl<'a> Reader<'a> {
 
     fn end(&mut self, sentence: bool) {
         let missing = self.state.missing && !sentence;
-        self.state = State { missing, ..State::default() };
+        let clearing = std::mem::take(&mut self.state.clearing).filter(|_| !sentence);
+        self.state = State { missing, clearing, ..State::default() };
     }
 
     fn word(&mut self, tokens: &[Token<'_>]) -> usize {
@@ -229,6 +238,7 @@ impl<'a> Reader<'a> {
             // "Without sepsis" would deny the alert.
             Term::Kind(kind) if *kind == self.kind && !self.state.missing => {}
             Term::Kind(_) => self.refuse(at, Why::Condition),
+            Term::Missing if self.state.clearing.is_some() => self.refuse(at, Why::Account),
             // What is missing has no value, trend or band: "high and without rising" says nothing true.
             Term::Missing => self.state = State { missing: true, ..State::default() },
             Term::Feed(modality) => {
@@ -241,12 +251,19 @@ impl<'a> Reader<'a> {
             Term::Subject(subjects) => self.subject(at, subjects),
             Term::Trend(direction) => self.trend(at, *direction),
             Term::Band(bands) => self.band(at, bands),
+            Term::Recent | Term::Clears | Term::Bound(_) | Term::Unsure | Term::Unfamiliar => {
+                self.of_the_model(at, term);
+            }
         }
         length
     }
 
     fn subject(&mut self, at: usize, subjects: &[Subject]) {
         self.state.told.clear();
+        if self.state.clearing.is_some() {
+            self.clearing_subject(at, subjects);
+            return;
+        }
         if self.state.missing {
             self.state.subject.clear();
             if !self.evidence.missing.iter().any(|m| subjects.contains(&m.subject)) {

@@ -12,7 +12,7 @@ use bedwatch_schemas::{
     event::Modality,
     evidence::{Band, Derived, Direction, Subject},
     medication::Drug,
-    risk::Head,
+    risk::{Bound, Head},
     score::ScoreKind,
     signal::Signal,
 };
@@ -54,6 +54,16 @@ pub enum Term {
     Missing,
     /// It names a feed.
     Feed(Modality),
+    /// A trend was seen within the last hour.
+    Recent,
+    /// What follows, to the end of the sentence, is what would clear the risk.
+    Clears,
+    /// On which side of a value the risk would clear.
+    Bound(Bound),
+    /// The model is unsure of its answer.
+    Unsure,
+    /// The picture is unlike what the model has learned from.
+    Unfamiliar,
     /// A joining word that claims nothing.
     Plain,
     /// Advice, an order, a dose, a negation or a number in words.
@@ -149,6 +159,11 @@ impl Lexicon {
             return Err(Error::Format(file.format));
         }
         let mut lexicon = Self::built_in();
+        lexicon.add_account(&file)?;
+        for (phrase, names) in &file.general_subjects {
+            let named: Vec<Subject> = names.iter().filter_map(|n| Subject::from_name(n)).collect();
+            lexicon.add(phrase, Term::Subject(named))?;
+        }
         for (name, phrase) in &file.subjects {
             // A subject this engine does not know can never be a fact: its phrase is a condition.
             let subject = Subject::from_name(name);
@@ -189,6 +204,29 @@ impl Lexicon {
         let plain = file.priorities.values().flatten().chain(&file.plain_words);
         plain.into_iter().try_for_each(|w| lexicon.add(w, Term::Plain))?;
         Ok(lexicon)
+    }
+
+    /// The words for how recent a trend is and what a model says of its own answer.
+    fn add_account(&mut self, file: &File) -> Result<(), Error> {
+        file.recent_words.iter().try_for_each(|w| self.add(w, Term::Recent))?;
+        file.clears_openers.iter().try_for_each(|w| self.add(w, Term::Clears))?;
+        for (name, list) in &file.bound_words {
+            let bound = match name.as_str() {
+                "at_least" => Bound::AtLeast,
+                "at_most" => Bound::AtMost,
+                _ => return Err(Error::Name(name.clone())),
+            };
+            list.iter().try_for_each(|w| self.add(w, Term::Bound(bound)))?;
+        }
+        for (name, list) in &file.certainty_words {
+            let term = match name.as_str() {
+                "unsure" => Term::Unsure,
+                "unfamiliar" => Term::Unfamiliar,
+                _ => return Err(Error::Name(name.clone())),
+            };
+            list.iter().try_for_each(|w| self.add(w, term.clone()))?;
+        }
+        Ok(())
     }
 
     /// Adds a term of a file. What is forbidden stays so; a phrase cannot mean two things.
@@ -248,6 +286,11 @@ impl Lexicon {
         }
     }
 
+    /// Every phrase (lower case) with what it claims, in a fixed order, for the constrained decoder.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&[String], &Term)> {
+        self.terms.values().flatten().map(|(words, term)| (words.as_slice(), term))
+    }
+
     /// The terms of one word, for the constrained decoder.
     #[must_use]
     pub fn word(&self, word: &str) -> Option<&Term> {
@@ -291,6 +334,16 @@ struct File {
     forbidden: Vec<String>,
     #[serde(default)]
     plain_words: Vec<String>,
+    #[serde(default)]
+    general_subjects: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    recent_words: Vec<String>,
+    #[serde(default)]
+    clears_openers: Vec<String>,
+    #[serde(default)]
+    bound_words: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    certainty_words: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]

@@ -89,6 +89,15 @@ struct Spec {
     lexicon: FileName,
     /// A general decoder brings its own tokenizer, in which the words are spelled.
     spelling: Option<spell::Spec>,
+    /// The encoder whose embedding is the soft prompt.
+    soft_prompt: Option<SoftPrompt>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct SoftPrompt {
+    size: usize,
+    encoder: String,
+    encoder_version: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -96,8 +105,17 @@ struct FileName {
     file: String,
 }
 
+/// A text with what it cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The text, printed from the evidence.
+    pub text: String,
+    /// Tokens the decoder wrote, the closing one included.
+    pub tokens: usize,
+}
+
 /// Most tokens of a text, whatever the manifest says.
-pub const MAX_NEW_TOKENS: usize = 64;
+pub const MAX_NEW_TOKENS: usize = 80;
 
 /// The narrator. Shared by threads: each call takes one decoder of the pool.
 pub struct Narrator {
@@ -109,6 +127,12 @@ pub struct Narrator {
     n_positions: usize,
     eos: u32,
     max_new_tokens: usize,
+    /// The encoder it was trained beside.
+    encoder: Option<ModelRef>,
+    /// Numbers of its soft prompt.
+    soft_size: Option<usize>,
+    /// Whether the embeddings that come are that encoder's.
+    paired: bool,
     decoders: Pool<Decoder>,
 }
 
@@ -160,6 +184,10 @@ impl Narrator {
         };
         let load = || -> Result<Decoder, Error> { Decoder::new(runtime.session(onnx, 1)?, &stated) };
         let all = (0..decoders.max(1)).map(|_| load()).collect::<Result<Vec<_>, _>>()?;
+        let soft_size = all[0].layout().soft_prompt();
+        if soft_size != spec.soft_prompt.as_ref().map(|s| s.size) {
+            return Err(Error::Manifest("the decoder's soft prompt is not the manifest's"));
+        }
         Ok(Self {
             model: bundle.model(),
             tokenizer,
@@ -169,6 +197,9 @@ impl Narrator {
             n_positions: spec.n_positions,
             eos: spec.eos_id,
             max_new_tokens,
+            encoder: spec.soft_prompt.map(|s| ModelRef { name: s.encoder, version: s.encoder_version }),
+            soft_size,
+            paired: false,
             decoders: Pool::new(all),
         })
     }
@@ -185,8 +216,15 @@ impl Narrator {
         &self.lexicon
     }
 
-    /// The rationale of an alert, printed from its evidence. `cancel` is asked between tokens.
-    /// The caller checks the text before showing it.
+    /// Says whose embeddings will come. Those of another encoder than the one it was trained beside
+    /// mean nothing to it: it then writes without, and `false` is returned.
+    pub fn pair(&mut self, encoder: &ModelRef) -> bool {
+        self.paired = self.encoder.as_ref() == Some(encoder);
+        self.paired
+    }
+
+    /// The rationale of an alert without an embedding, printed from its evidence. `cancel` is asked
+    /// between tokens. The caller checks the text before showing it.
     ///
     /// # Errors
     /// When the deadline came, the model failed, or it had nothing to say.
@@ -197,17 +235,40 @@ impl Narrator {
         evidence: &Evidence,
         cancel: &dyn Fn() -> bool,
     ) -> Result<String, Error> {
+        self.tell(kind, priority, evidence, &[], cancel).map(|told| told.text)
+    }
+
+    /// The rationale of an alert, printed from its evidence. `embedding` is the encoder's of the
+    /// moment it was decided; empty, or of another size, counts as none. `cancel` is asked between tokens.
+    /// The caller checks the text before showing it.
+    ///
+    /// # Errors
+    /// When the deadline came, the model failed, or it had nothing to say.
+    pub fn tell(
+        &self,
+        kind: AlertKind,
+        priority: Priority,
+        evidence: &Evidence,
+        embedding: &[f32],
+        cancel: &dyn Fn() -> bool,
+    ) -> Result<Told, Error> {
+        let usable = self.paired && self.soft_size == Some(embedding.len());
+        let embedding = if usable && embedding.iter().all(|x| x.is_finite()) { embedding } else { &[] };
         let prompt = Prompt::new(kind, priority, evidence, &|t| self.tokenizer.token_to_id(t).is_some())
             .ok_or(Error::NoWords)?;
+        let prompt = if embedding.is_empty() { prompt } else { prompt.with_state() };
         if let Some(speller) = &self.speller {
-            return Ok(print(&self.spell(speller, &prompt, cancel)?, &prompt, evidence));
+            let text = self.spell(speller, &prompt, cancel)?;
+            let tokens = text.split(' ').count();
+            return Ok(Told { text: print(&text, &prompt, evidence), tokens });
         }
         let ids: Option<Vec<u32>> = prompt.tokens.iter().map(|t| self.tokenizer.token_to_id(t)).collect();
         let ids = ids.ok_or(Error::NoWords)?;
-        let constraint = Constraint::new(&self.vocabulary, &self.lexicon, &prompt);
-        let said = self.decode(&ids, constraint, cancel)?;
+        let constraint =
+            Constraint::new(&self.vocabulary, &self.lexicon, &prompt).within(self.max_new_tokens);
+        let said = self.decode(&ids, embedding, constraint, cancel)?;
         let text = self.tokenizer.decode(&said, true).map_err(|e| Error::Tokenizer(e.to_string()))?;
-        Ok(print(&text, &prompt, evidence))
+        Ok(Told { text: print(&text, &prompt, evidence), tokens: said.len() + 1 })
     }
 
     /// Greedy constrained decoding in the decoder's own tokens; the words joined by spaces.
@@ -226,6 +287,7 @@ impl Narrator {
         }
         let mut decoder = self.decoders.take_unless(cancel).ok_or(Error::Cancelled)?;
         decoder.reset();
+        decoder.set_soft_prompt(&[]);
         let begin = || Constraint::new(&self.vocabulary, &self.lexicon, prompt);
         let mut spelling = Spelling::new(speller, begin, self.eos);
         for _ in 0..self.max_new_tokens {
@@ -250,6 +312,7 @@ impl Narrator {
     fn decode(
         &self,
         prompt: &[u32],
+        embedding: &[f32],
         mut constraint: Constraint<'_>,
         cancel: &dyn Fn() -> bool,
     ) -> Result<Vec<u32>, Error> {
@@ -258,6 +321,7 @@ impl Narrator {
         }
         let mut decoder = self.decoders.take_unless(cancel).ok_or(Error::Cancelled)?;
         decoder.reset();
+        decoder.set_soft_prompt(embedding);
         let mut said: Vec<u32> = Vec::with_capacity(self.max_new_tokens);
         let mut next = prompt.to_vec();
         loop {
@@ -299,9 +363,17 @@ fn print(text: &str, prompt: &Prompt<'_>, evidence: &Evidence) -> String {
     let mut printer = render::Printer::new(evidence);
     let pieces: Vec<String> = text
         .split_whitespace()
-        .map(|piece| match prompt::slot(piece).and_then(|n| prompt.facts.get(n)) {
-            Some(fact) => printer.fact(fact),
-            None => piece.to_owned(),
+        .map(|piece| {
+            let fact = prompt::slot(piece).and_then(|n| prompt.facts.get(n));
+            let change = prompt::change_slot(piece).and_then(|n| Some((n + 1, prompt.changes.get(n)?)));
+            match (fact, change) {
+                (Some(fact), _) => printer.fact(fact),
+                (None, Some((nth, change))) => {
+                    let held = (nth == prompt.changes.len()).then_some(prompt.for_minutes);
+                    render::change(change, held)
+                }
+                (None, None) => piece.to_owned(),
+            }
         })
         .collect();
     render::sentences(pieces.iter().map(String::as_str))

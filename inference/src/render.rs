@@ -6,6 +6,7 @@
 
 use bedwatch_schemas::{
     evidence::{Evidence, Fact},
+    risk::Change,
     time::EventTime,
     unit::Unit,
 };
@@ -49,7 +50,11 @@ pub fn decimals(unit: Unit, value: f64) -> usize {
 /// The number of a fact, without its unit.
 #[must_use]
 pub fn number(fact: &Fact) -> String {
-    let text = format!("{:.*}", decimals(fact.unit, fact.value), fact.value);
+    rounded(fact.unit, fact.value)
+}
+
+fn rounded(unit: Unit, value: f64) -> String {
+    let text = format!("{:.*}", decimals(unit, value), value);
     // "-0.0" is zero.
     match text.strip_prefix('-') {
         Some(rest) if rest.bytes().all(|b| matches!(b, b'0' | b'.')) => rest.to_owned(),
@@ -63,6 +68,21 @@ pub fn value(fact: &Fact) -> String {
     match unit(fact.unit) {
         "" => number(fact),
         unit => format!("{} {unit}", number(fact)),
+    }
+}
+
+/// The value of a change that would clear a risk, with its unit and, where given, for how many
+/// minutes it was held.
+#[must_use]
+pub fn change(change: &Change, held_minutes: Option<u32>) -> String {
+    let of = change.signal.info().unit;
+    let mut text = rounded(of, change.value);
+    if !unit(of).is_empty() {
+        text = format!("{text} {}", unit(of));
+    }
+    match held_minutes {
+        Some(minutes) if minutes > 0 => format!("{text} for {minutes} min"),
+        _ => text,
     }
 }
 

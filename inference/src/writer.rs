@@ -31,6 +31,8 @@ pub struct Request<'a> {
     pub priority: Priority,
     /// What it rests on.
     pub evidence: &'a Evidence,
+    /// The encoder's embedding of the moment it was decided; empty where there is none.
+    pub embedding: &'a [f32],
 }
 
 /// Every reason, in the order of the counters.

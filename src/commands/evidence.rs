@@ -31,10 +31,33 @@ use crate::{
     setup, terminal,
 };
 
+mod score;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Replays records and writes what the narrator would be asked, one line an alert.
     Export(Export),
+    /// Asks the narrator every line of an export and marks its answers; the last line is JSON.
+    Score(Score),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Score {
+    /// Lines of `bedwatch evidence export`.
+    #[arg(required = true)]
+    lines: Vec<PathBuf>,
+    /// At most this many lines, spread evenly over the files.
+    #[arg(long, default_value_t = 2_000)]
+    most: usize,
+    /// Texts shown.
+    #[arg(long, default_value_t = 12)]
+    examples: usize,
+    /// Leaves the embeddings out.
+    #[arg(long)]
+    no_embedding: bool,
+    /// The configuration file.
+    #[arg(long)]
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -68,7 +91,30 @@ struct Line {
 pub(super) fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Export(args) => export(args),
+        Command::Score(args) => score(args),
     }
+}
+
+fn score(args: &Score) -> anyhow::Result<()> {
+    let config = super::load_config(args.config.as_ref())?;
+    let narrator = setup::narrator(&config)?;
+    let mut lines: Vec<Line> = Vec::new();
+    for path in &args.lines {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        for (i, line) in text.lines().enumerate() {
+            let line = serde_json::from_str(line);
+            lines.push(line.with_context(|| format!("line {} of {}", i + 1, path.display()))?);
+        }
+    }
+    let all = lines.len();
+    let most = args.most.clamp(1, all.max(1));
+    let mut chosen: Vec<Line> = (0..most.min(all)).map(|i| lines[i * all / most].clone()).collect();
+    if args.no_embedding {
+        chosen.iter_mut().for_each(|line| line.embedding.clear());
+    }
+    terminal::result(&serde_json::to_string(&score::score(&narrator, &chosen, args.examples))?);
+    Ok(())
 }
 
 fn export(args: &Export) -> anyhow::Result<()> {

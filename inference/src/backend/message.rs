@@ -81,7 +81,13 @@ mod tests {
     use crate::check::tests::{evidence, evidences};
 
     fn request(evidence: &Evidence) -> Request<'_> {
-        Request { kind: AlertKind::EarlyWarning, phase: Phase::Raised, priority: Priority::High, evidence }
+        Request {
+            kind: AlertKind::EarlyWarning,
+            phase: Phase::Raised,
+            priority: Priority::High,
+            evidence,
+            embedding: &[],
+        }
     }
 
     #[test]

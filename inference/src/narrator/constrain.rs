@@ -1,15 +1,36 @@
 //! What the narrator may say next, given what it has said and what the evidence backs.
 //!
-//! Masked are: prompt tokens, digits outside slots, forbidden words; a slot that is not after its
-//! fact's own phrase, or was told already; a trend or band word the current fact does not have; a
-//! missing subject that is not missing; an end before a full stop. This makes a faithful text
-//! likely; the checker decides.
+//! The text is read phrase by phrase. A phrase may begin only if the evidence backs it where it
+//! stands: a subject of a fact (or, in its sentence, of something missing or of what would clear the
+//! risk), a trend or band of the clause's subject, the alert's own name, a joining word. A slot
+//! stands in the clause that named its fact, once. A text ends after a full stop and the first
+//! three facts; when little room is left, only what leads to that full stop is allowed, so that every
+//! text ends. This makes a faithful text likely; the checker, which shares no code with this, decides.
 
-use bedwatch_schemas::evidence::{Band, Direction, Subject};
+use std::collections::BTreeSet;
+
+use bedwatch_schemas::evidence::Subject;
 use tokenizers::Tokenizer;
 
-use super::prompt::{Prompt, slot};
+use super::{
+    MAX_NEW_TOKENS,
+    prompt::{Prompt, change_slot, is_recent, slot},
+};
 use crate::lexicon::{Lexicon, Term};
+
+/// Facts that a text must tell.
+const TOLD: usize = 3;
+/// Most words; a slot counts as two, for the "at" and "on" that its value may bring.
+const WORDS: usize = crate::check::MAX_WORDS;
+/// Tokens and words kept for coming to an end: the rest of a phrase, a bracket, a full stop.
+const ENDING: (usize, usize) = (6, 4);
+/// Tokens and words that a sentence about what is missing needs, and one about what would clear the
+/// risk.
+const SENTENCE: (usize, usize) = (10, 24);
+/// Most joining words in such a sentence ("a recent", "and").
+const JOINING: usize = 4;
+/// Words that would stretch a value beyond what it is ("rising by", "over").
+const STRETCHING: [&str; 6] = ["by", "over", "from", "since", "for", "or"];
 
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,17 +41,17 @@ enum Class {
     Eos,
     /// The value of a fact.
     Slot(usize),
+    /// The value of a change that would clear the risk.
+    Change(usize),
     /// `,` `;` `:`
     Pause,
     /// `.`
     Stop,
-    /// A trend word.
-    Trend(Direction),
-    /// A band word.
-    Band(Vec<Band>),
-    /// "missing" or "without".
-    Missing,
-    /// Any other word.
+    /// `(`
+    Open,
+    /// `)`
+    Close,
+    /// A word.
     Word,
 }
 
@@ -44,9 +65,11 @@ impl Vocabulary {
     /// Sorts every token of a tokenizer.
     #[must_use]
     pub fn new(tokenizer: &Tokenizer, lexicon: &Lexicon, eos: u32) -> Self {
+        // A word of no phrase is one the checker does not know.
+        let known: BTreeSet<&str> =
+            lexicon.all().flat_map(|(words, _)| words.iter().map(String::as_str)).collect();
         let count = u32::try_from(tokenizer.get_vocab_size(true)).unwrap_or(u32::MAX);
         let added = tokenizer.get_added_tokens_decoder();
-        let inner = lexicon.inner_words();
         let tokens = (0..count).map(|id| {
             if id == eos {
                 return (Class::Eos, String::new());
@@ -54,147 +77,414 @@ impl Vocabulary {
             let special = added.get(&id).is_some_and(|t| t.special);
             let text = tokenizer.decode(&[id], false).unwrap_or_default();
             let word = text.trim().to_lowercase();
-            let class = if special { Class::Never } else { class(&word, lexicon, &inner) };
-            (class, word)
+            let class = if special { Class::Never } else { class(&word) };
+            let unknown = class == Class::Word && !known.contains(word.as_str());
+            (if unknown { Class::Never } else { class }, word)
         });
         Self { tokens: tokens.collect() }
     }
 
-    fn get(&self, id: u32) -> Option<&(Class, String)> {
-        self.tokens.get(usize::try_from(id).ok()?)
+    fn get(&self, id: u32) -> Option<(&Class, &str)> {
+        self.tokens.get(usize::try_from(id).ok()?).map(|(class, word)| (class, word.as_str()))
     }
 }
 
-fn class(word: &str, lexicon: &Lexicon, inner: &std::collections::BTreeSet<String>) -> Class {
-    if let Some(n) = slot(word) {
-        return Class::Slot(n);
-    }
-    if word.is_empty() || word.chars().any(|c| c.is_ascii_digit()) {
-        return Class::Never;
-    }
+fn class(word: &str) -> Class {
     match word {
-        "," | ";" | ":" => return Class::Pause,
-        "." => return Class::Stop,
-        _ => {}
-    }
-    match lexicon.word(word) {
-        Some(Term::Trend(direction)) => Class::Trend(*direction),
-        Some(Term::Band(bands)) => Class::Band(bands.clone()),
-        Some(Term::Missing) => Class::Missing,
-        // Part of a longer phrase ("infection" in "systemic infection"): the checker sees which.
-        Some(Term::Forbidden | Term::Condition) if !inner.contains(word) => Class::Never,
-        _ => Class::Word,
+        "" => Class::Never,
+        "," | ";" | ":" => Class::Pause,
+        "." => Class::Stop,
+        "(" => Class::Open,
+        ")" => Class::Close,
+        _ => match (slot(word), change_slot(word)) {
+            (Some(n), _) => Class::Slot(n),
+            (_, Some(n)) => Class::Change(n),
+            _ => Class::Word,
+        },
     }
 }
+
+/// What the sentence is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// The patient.
+    Facts,
+    /// What is missing.
+    Missing,
+    /// What would clear the risk.
+    Clears,
+}
+
+/// Where the text stands after its last whole phrase. Sets of facts, missing subjects and changes are
+/// bits by their place in the prompt.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    mode: Mode,
+    /// What the clause has named.
+    subject: u32,
+    /// The fact whose value the clause told.
+    told: Option<usize>,
+    /// Facts told in the text.
+    all_told: u32,
+    /// Changes told, and whether the named one's bound was said.
+    changes: u32,
+    bound: bool,
+    /// Something missing was named.
+    named: bool,
+    /// Joining words of a sentence about what is missing or would clear the risk.
+    joining: usize,
+    /// Sentences about what is missing, or clears, that the text has had.
+    had: (bool, bool),
+    /// A bracket is open.
+    open: bool,
+}
+
+/// A phrase with what it claims.
+type Phrase<'a> = (&'a [String], &'a Term);
 
 /// The state of one text.
 pub struct Constraint<'a> {
     vocabulary: &'a Vocabulary,
     lexicon: &'a Lexicon,
     prompt: &'a Prompt<'a>,
-    /// Words so far, lower case.
-    words: Vec<&'a str>,
-    /// The slot the clause is about.
-    current: Option<usize>,
-    told: Vec<bool>,
-    /// In the list of missing subjects: where its current name begins in `words`.
-    missing: Option<usize>,
-    /// Phrases of the missing subjects, as words.
-    phrases: Vec<Vec<String>>,
+    /// Phrases the prompt could back somewhere.
+    phrases: Vec<Phrase<'a>>,
+    state: State,
+    /// Words of the phrase in progress.
+    pending: Vec<&'a str>,
+    /// The last token's word.
+    last: &'a str,
+    /// Tokens that may still come, and words.
+    tokens_left: usize,
+    words_left: usize,
 }
 
 impl<'a> Constraint<'a> {
     /// At the start of a text.
     #[must_use]
     pub fn new(vocabulary: &'a Vocabulary, lexicon: &'a Lexicon, prompt: &'a Prompt<'a>) -> Self {
-        let split = |p: &String| p.split_whitespace().map(str::to_lowercase).collect();
-        let phrases = prompt.missing.iter().flat_map(|s: &Subject| lexicon.phrases(*s)).map(split).collect();
-        let told = vec![false; prompt.facts.len()];
-        Self { vocabulary, lexicon, prompt, words: Vec::new(), current: None, told, missing: None, phrases }
+        let state = State {
+            mode: Mode::Facts,
+            subject: 0,
+            told: None,
+            all_told: 0,
+            changes: 0,
+            bound: false,
+            named: false,
+            joining: 0,
+            had: (false, false),
+            open: false,
+        };
+        let mut all = Self {
+            vocabulary,
+            lexicon,
+            prompt,
+            phrases: Vec::new(),
+            state,
+            pending: Vec::new(),
+            last: ".",
+            tokens_left: MAX_NEW_TOKENS,
+            words_left: WORDS,
+        };
+        all.phrases = lexicon.all().filter(|(words, term)| all.ever(words, term)).collect();
+        all
+    }
+
+    /// With at most so many tokens.
+    #[must_use]
+    pub fn within(mut self, tokens: usize) -> Self {
+        self.tokens_left = tokens;
+        self
+    }
+
+    /// Whether the prompt could back a phrase anywhere.
+    fn ever(&self, words: &[String], term: &Term) -> bool {
+        match term {
+            Term::Subject(subjects) => {
+                self.facts(subjects) | self.missing(subjects) | self.changes(subjects) != 0
+            }
+            Term::Trend(_) | Term::Band(_) | Term::Recent | Term::Bound(_) => true,
+            Term::Kind(kind) => *kind == self.prompt.kind,
+            Term::Missing => !self.prompt.missing.is_empty(),
+            Term::Clears => !self.prompt.changes.is_empty(),
+            Term::Unsure => self.prompt.unsure,
+            Term::Unfamiliar => self.prompt.unfamiliar,
+            Term::Plain => words.iter().all(|w| {
+                self.lexicon.urgency(w).is_none_or(|priorities| priorities.contains(&self.prompt.priority))
+            }),
+            Term::Condition | Term::Forbidden | Term::Feed(_) => false,
+        }
+    }
+
+    fn facts(&self, subjects: &[Subject]) -> u32 {
+        bits(self.prompt.facts.iter().map(|f| subjects.contains(&f.subject)))
+    }
+
+    fn missing(&self, subjects: &[Subject]) -> u32 {
+        bits(self.prompt.missing.iter().map(|s| subjects.contains(s)))
+    }
+
+    fn changes(&self, subjects: &[Subject]) -> u32 {
+        bits(self.prompt.changes.iter().map(|c| subjects.contains(&Subject::Signal(c.signal))))
+    }
+
+    /// What a list of subjects names in this kind of sentence.
+    fn naming(&self, mode: Mode, subjects: &[Subject]) -> u32 {
+        match mode {
+            Mode::Facts => self.facts(subjects),
+            Mode::Missing => self.missing(subjects),
+            Mode::Clears => self.changes(subjects),
+        }
+    }
+
+    /// Whether a phrase may stand after `state`.
+    fn permits(&self, state: &State, term: &Term) -> bool {
+        let about = match (state.mode, state.told) {
+            (Mode::Facts, Some(n)) => 1 << n,
+            (Mode::Facts, None) => state.subject,
+            _ => 0,
+        };
+        let any =
+            |f: &dyn Fn(usize) -> bool| (0..self.prompt.facts.len()).any(|i| about >> i & 1 == 1 && f(i));
+        let facts = &self.prompt.facts;
+        match term {
+            Term::Plain => state.mode == Mode::Facts || state.joining < JOINING,
+            Term::Subject(subjects) => {
+                let named = self.naming(state.mode, subjects);
+                // A bracket holds what is said of the value before it; a change waits for its value.
+                !state.open && named != 0 && (state.mode != Mode::Clears || !state.waits())
+            }
+            Term::Trend(direction) => any(&|i| facts[i].trend.is_some_and(|t| t.direction == *direction)),
+            Term::Band(bands) => any(&|i| bands.contains(&facts[i].band)),
+            Term::Recent => any(&|i| is_recent(facts[i])),
+            Term::Kind(_) => state.mode == Mode::Facts && !state.open,
+            Term::Missing => state.mode == Mode::Facts && !state.had.0 && !state.open,
+            Term::Clears => state.mode == Mode::Facts && !state.had.1 && !state.open,
+            Term::Bound(bound) => {
+                let mut named = self.prompt.changes.iter().enumerate();
+                state.mode == Mode::Clears
+                    && !state.bound
+                    && named.any(|(i, c)| state.subject >> i & 1 == 1 && c.bound == *bound)
+            }
+            Term::Unsure | Term::Unfamiliar => state.mode == Mode::Facts && !state.open,
+            Term::Condition | Term::Forbidden | Term::Feed(_) => false,
+        }
+    }
+
+    /// Whether a phrase may begin here: as [`Self::permits`], and there is room for its sentence.
+    fn begins_here(&self, state: &State, term: &Term) -> bool {
+        let room = |n| self.tokens_left > n + ENDING.0 && self.words_left > n + ENDING.1;
+        let fits = match term {
+            Term::Missing => room(SENTENCE.0),
+            Term::Clears => self.last == "." && room(SENTENCE.1),
+            _ => true,
+        };
+        fits && self.permits(state, term)
+    }
+
+    /// The state after a phrase.
+    fn after(&self, mut state: State, term: &Term) -> State {
+        match term {
+            Term::Plain => state.joining += 1,
+            Term::Subject(subjects) => {
+                state.subject = self.naming(state.mode, subjects);
+                state.told = None;
+                state.bound = false;
+                state.named |= state.mode == Mode::Missing;
+            }
+            Term::Missing => {
+                state.had.0 = true;
+                state =
+                    State { mode: Mode::Missing, subject: 0, told: None, named: false, joining: 0, ..state };
+            }
+            Term::Clears => {
+                state.had.1 = true;
+                state =
+                    State { mode: Mode::Clears, subject: 0, told: None, bound: false, joining: 0, ..state };
+            }
+            Term::Bound(_) => state.bound = true,
+            _ => {}
+        }
+        state
+    }
+
+    /// The phrase that the pending words are, if they are a whole one; `Some(None)` when nothing
+    /// is pending.
+    fn pending_phrase(&self) -> Option<Option<&'a Term>> {
+        if self.pending.is_empty() {
+            return Some(None);
+        }
+        let whole = |words: &[String]| words.len() == self.pending.len() && begins(&self.pending, words);
+        let found = self.phrases.iter().find(|(words, term)| whole(words) && self.permits(&self.state, term));
+        found.map(|(_, term)| Some(*term))
+    }
+
+    /// The state once the pending words are taken as a whole phrase; `None` when they are none.
+    fn settled(&self) -> Option<State> {
+        self.pending_phrase().map(|term| term.map_or(self.state, |t| self.after(self.state, t)))
+    }
+
+    /// Whether a word continues the phrase in progress.
+    fn continues(&self, word: &str) -> bool {
+        let longer = self.pending.len() + 1;
+        self.phrases.iter().any(|(words, term)| {
+            words.len() >= longer
+                && words[longer - 1] == word
+                && begins(&self.pending, words)
+                && if longer > 1 {
+                    self.permits(&self.state, term)
+                } else {
+                    self.begins_here(&self.state, term)
+                }
+        })
     }
 
     /// Whether a token may come next.
     #[must_use]
     pub fn allows(&self, id: u32) -> bool {
         let Some((class, word)) = self.vocabulary.get(id) else { return false };
-        if let Some(from) = self.missing {
-            return self.allows_missing(&self.words[from..], class, word);
+        if !self.possible(class, word) {
+            return false;
         }
-        let fact = self.current.map(|n| self.prompt.facts[n]);
+        let ending = self.tokens_left <= ENDING.0 || self.words_left <= ENDING.1;
+        if !ending {
+            return *class != Class::Eos || self.said_enough();
+        }
+        // The end is near: the full stop as soon as it can stand, until then only what leads there.
         match class {
-            Class::Never => false,
-            Class::Eos => self.words.last() == Some(&"."),
-            Class::Slot(n) => self.told.get(*n) == Some(&false) && self.names(*n),
-            Class::Pause | Class::Stop => self.words.last().is_some_and(|w| !is_punctuation(w)),
-            Class::Trend(direction) => {
-                fact.is_some_and(|f| f.trend.is_some_and(|t| t.direction == *direction))
+            Class::Eos | Class::Stop | Class::Close | Class::Change(_) => true,
+            Class::Word => {
+                self.last != "." && !self.possible(&Class::Stop, ".") && !self.possible(&Class::Close, ")")
             }
-            Class::Band(bands) => fact.is_some_and(|f| bands.contains(&f.band)),
-            Class::Missing => !self.phrases.is_empty(),
-            Class::Word => true,
+            _ => false,
         }
     }
 
-    /// In a list of what is missing: names of missing subjects, joined by pauses and plain words.
-    fn allows_missing(&self, name: &[&str], class: &Class, word: &str) -> bool {
-        let begins = |words: &[&str], phrase: &[String]| {
-            words.len() <= phrase.len() && words.iter().zip(phrase).all(|(a, b)| *a == b.as_str())
-        };
-        let complete = self.phrases.iter().any(|p| p.len() == name.len() && begins(name, p));
-        match class {
-            Class::Stop => complete,
-            Class::Pause => complete || name.is_empty(),
-            Class::Never | Class::Eos | Class::Slot(_) | Class::Missing => false,
-            Class::Trend(_) | Class::Band(_) | Class::Word => {
-                let longer: Vec<&str> = name.iter().copied().chain([word]).collect();
-                let plain = matches!(self.lexicon.word(word), Some(Term::Plain));
-                self.phrases.iter().any(|p| begins(&longer, p)) || (plain && (complete || name.is_empty()))
-            }
-        }
+    fn said_enough(&self) -> bool {
+        let first = self.prompt.facts.len().min(TOLD);
+        self.state.all_told.trailing_ones() as usize >= first
     }
 
-    /// Whether the words so far end with a phrase of fact `n`'s subject.
-    fn names(&self, n: usize) -> bool {
-        self.lexicon.phrases(self.prompt.facts[n].subject).iter().any(|phrase| {
-            let phrase: Vec<String> = phrase.split_whitespace().map(str::to_lowercase).collect();
-            let from = self.words.len().checked_sub(phrase.len());
-            from.is_some_and(|from| self.words[from..].iter().zip(&phrase).all(|(a, b)| a == b))
-        })
+    /// Whether a token may stand here at all.
+    fn possible(&self, class: &Class, word: &str) -> bool {
+        if *class == Class::Word {
+            return self.continues(word)
+                || (!self.pending.is_empty()
+                    && self.settled().is_some_and(|state| {
+                        self.phrases
+                            .iter()
+                            .any(|(words, term)| words[0] == word && self.begins_here(&state, term))
+                    }));
+        }
+        let Some(state) = self.settled() else { return false };
+        let after_word = !matches!(self.last, "," | ";" | ":" | "." | "(");
+        match class {
+            Class::Never | Class::Word => false,
+            Class::Eos => self.last == ".",
+            Class::Slot(n) => {
+                state.mode == Mode::Facts
+                    && state.told.is_none()
+                    && state.subject >> n & 1 == 1
+                    && state.all_told >> n & 1 == 0
+                    && !STRETCHING.contains(&self.last)
+            }
+            Class::Change(n) => {
+                state.mode == Mode::Clears
+                    && state.bound
+                    && state.subject >> n & 1 == 1
+                    && state.changes >> n & 1 == 0
+            }
+            Class::Pause => match state.mode {
+                Mode::Facts => after_word && !state.open,
+                Mode::Missing => after_word,
+                Mode::Clears => false,
+            },
+            Class::Stop => {
+                let whole = match state.mode {
+                    Mode::Facts => true,
+                    Mode::Missing => state.named,
+                    Mode::Clears => state.changes.count_ones() as usize == self.prompt.changes.len(),
+                };
+                after_word && !state.open && whole
+            }
+            Class::Open => state.mode == Mode::Facts && !state.open && state.subject != 0 && after_word,
+            Class::Close => state.open && self.last != "(",
+        }
     }
 
     /// Takes a token that was allowed.
     pub fn push(&mut self, id: u32) {
         let Some((class, word)) = self.vocabulary.get(id) else { return };
-        self.words.push(word);
+        self.tokens_left = self.tokens_left.saturating_sub(1);
+        let words = match class {
+            Class::Slot(_) | Class::Change(_) => 2,
+            Class::Word => 1,
+            _ => 0,
+        };
+        self.words_left = self.words_left.saturating_sub(words);
+        if *class == Class::Word {
+            if !self.continues(word) {
+                self.settle();
+            }
+            self.pending.push(word);
+            self.last = word;
+            // Said at once where no longer phrase could follow, so that what it claims is in force.
+            let longer = self.phrases.iter().any(|(words, term)| {
+                words.len() > self.pending.len()
+                    && begins(&self.pending, words)
+                    && self.permits(&self.state, term)
+            });
+            if !longer {
+                self.settle();
+            }
+            return;
+        }
+        self.settle();
+        self.last = word;
+        self.mark(class);
+    }
+
+    fn mark(&mut self, class: &Class) {
         match class {
             Class::Slot(n) => {
-                self.current = Some(*n);
-                if let Some(told) = self.told.get_mut(*n) {
-                    *told = true;
-                }
+                self.state.told = Some(*n);
+                self.state.all_told |= 1 << n;
             }
-            Class::Pause | Class::Stop => self.current = None,
-            _ => {}
-        }
-        let next = self.words.len();
-        match (class, self.missing) {
-            (Class::Missing, None) => self.missing = Some(next),
-            (Class::Stop, _) => self.missing = None,
-            (Class::Pause, Some(_)) => self.missing = Some(next),
-            (_, Some(from)) if self.is_joint(from) => self.missing = Some(next),
+            Class::Change(n) => self.state.changes |= 1 << n,
+            Class::Open => self.state.open = true,
+            Class::Close => self.state.open = false,
+            Class::Pause if self.state.mode == Mode::Facts => {
+                self.state.subject = 0;
+                self.state.told = None;
+            }
+            Class::Stop => {
+                self.state = State { mode: Mode::Facts, subject: 0, told: None, bound: false, ..self.state };
+            }
             _ => {}
         }
     }
 
-    /// Whether the last word of the missing list joined two names instead of being part of one.
-    fn is_joint(&self, from: usize) -> bool {
-        let name = &self.words[from..];
-        let part =
-            self.phrases.iter().any(|p| name.len() <= p.len() && name.iter().zip(p).all(|(a, b)| a == b));
-        !part && name.last().is_some_and(|w| matches!(self.lexicon.word(w), Some(Term::Plain)))
+    fn settle(&mut self) {
+        if let Some(state) = self.settled() {
+            self.state = state;
+        }
+        self.pending.clear();
     }
 }
 
-fn is_punctuation(word: &str) -> bool {
-    matches!(word, "," | ";" | ":" | ".")
+impl State {
+    /// Whether the change named last still waits for its value.
+    const fn waits(&self) -> bool {
+        self.subject & !self.changes != 0
+    }
+}
+
+/// A set of places.
+fn bits(places: impl Iterator<Item = bool>) -> u32 {
+    places.take(32).enumerate().fold(0, |set, (i, here)| set | u32::from(here) << i)
+}
+
+/// Whether a phrase begins with these words.
+fn begins(words: &[&str], phrase: &[String]) -> bool {
+    words.len() <= phrase.len() && words.iter().zip(phrase).all(|(a, b)| *a == b.as_str())
 }

@@ -16,8 +16,11 @@ use crate::{
     runtime::tests::installed,
 };
 
+/// The shipped bundle.
+const NAME: &str = "narrator-v1";
+
 fn narrator(test: &str) -> Option<(Narrator, Bundle)> {
-    let bundle = shipped("narrator-v1")?;
+    let bundle = shipped(NAME)?;
     let runtime = installed(test)?;
     Some((Narrator::load(&runtime, &bundle, 2).unwrap(), bundle))
 }
@@ -219,4 +222,71 @@ fn slots_are_read_strictly() {
     ] {
         assert_eq!(prompt::slot(text), want, "{text}");
     }
+}
+
+/// An evidence of a model's alert that says everything of its own answer.
+fn accounted(mut evidence: Evidence, pick: u64) -> Evidence {
+    use bedwatch_schemas::risk::{Account, Bound, Certainty, Change, Clears};
+    let signals = [Signal::AbpMean, Signal::Lactate, Signal::Platelets, Signal::ArterialPh];
+    let at = |i: u64| signals[usize::try_from((pick >> (4 * i)) % 4).unwrap()];
+    let bound = |i: u64| if pick >> i & 1 == 0 { Bound::AtLeast } else { Bound::AtMost };
+    let mut changes = vec![Change { signal: at(0), bound: bound(7), value: 65.0 }];
+    if at(1) != at(0) {
+        changes.push(Change { signal: at(1), bound: bound(8), value: 2.35 });
+    }
+    evidence.account = Some(Account {
+        certainty: (pick & 1 == 0).then_some(Certainty::Unsure),
+        distance: None,
+        unfamiliar: pick & 2 == 0,
+        clears: (pick & 4 == 0).then_some(Clears { changes, for_minutes: 30, probability: 0.01 }),
+        similar: Vec::new(),
+    });
+    evidence
+}
+
+/// Whatever a model prefers, the constraint leads to an end, and to words that the checker accepts:
+/// here a model that prefers at random, which never speaks well and never untruly.
+#[test]
+fn a_model_without_sense_ends_and_says_nothing_untrue() {
+    let Some(bundle) = shipped(NAME) else { return };
+    let lexicon = Lexicon::parse(bundle.file("lexicon.json").unwrap()).unwrap();
+    let tokenizer = Tokenizer::from_bytes(bundle.file("tokenizer.json").unwrap()).unwrap();
+    let eos = tokenizer.token_to_id("<eos>").unwrap();
+    let vocabulary = Vocabulary::new(&tokenizer, &lexicon, eos);
+    let known = |t: &str| tokenizer.token_to_id(t).is_some();
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut seed = 7_u64;
+    let mut random = move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed >> 33
+    };
+    let mut texts = 0;
+    for round in 0..600_usize {
+        let evidence = accounted(evidences().new_tree(&mut runner).unwrap().current(), random());
+        let kind = AlertKind::ALL[round % 8];
+        let Some(prompt) = Prompt::new(kind, Priority::High, &evidence, &known) else { continue };
+        let mut constraint = Constraint::new(&vocabulary, &lexicon, &prompt);
+        let mut said = Vec::new();
+        loop {
+            let count = u32::try_from(tokenizer.get_vocab_size(true)).unwrap();
+            let open: Vec<u32> = (0..count).filter(|id| constraint.allows(*id)).collect();
+            // Slots are taken where they can stand, else no text of chance would tell anything.
+            let slots = open.iter().filter(|id| tokenizer.id_to_token(**id).unwrap().starts_with('{'));
+            let slot = slots.copied().next().filter(|_| random() % 4 > 0);
+            assert!(!open.is_empty(), "nothing may follow {:?}", tokenizer.decode(&said, false));
+            let id = slot.unwrap_or(open[usize::try_from(random()).unwrap() % open.len()]);
+            if id == eos {
+                break;
+            }
+            constraint.push(id);
+            said.push(id);
+            assert!(said.len() < MAX_NEW_TOKENS, "no end: {:?}", tokenizer.decode(&said, false));
+        }
+        let text = print(&tokenizer.decode(&said, true).unwrap(), &prompt, &evidence);
+        let found = check(&text, kind, &evidence, &lexicon);
+        let found = found.and_then(|()| crate::check::check_raised(&text, Priority::High, &lexicon));
+        assert_eq!(found, Ok(()), "{text}");
+        texts += 1;
+    }
+    assert!(texts > 400, "{texts}");
 }

@@ -18,7 +18,7 @@ fn evidence() -> Evidence {
 }
 
 fn request(kind: AlertKind, phase: Phase, evidence: &Evidence) -> Request<'_> {
-    Request { kind, phase, priority: Priority::High, evidence }
+    Request { kind, phase, priority: Priority::High, evidence, embedding: &[] }
 }
 
 #[test]

@@ -116,7 +116,13 @@ fn clock() -> (Arc<AtomicI64>, Now) {
 }
 
 fn request(evidence: &Evidence) -> Request<'_> {
-    Request { kind: AlertKind::Sepsis, phase: Phase::Raised, priority: Priority::High, evidence }
+    Request {
+        kind: AlertKind::Sepsis,
+        phase: Phase::Raised,
+        priority: Priority::High,
+        evidence,
+        embedding: &[],
+    }
 }
 
 /// The reason the template spoke for; `None` when the model did.
