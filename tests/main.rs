@@ -12,6 +12,7 @@ mod canary;
 mod commands;
 mod demo;
 mod determinism;
+mod hostile;
 mod http;
 mod kill;
 mod lies;
