@@ -7,6 +7,7 @@ use bedwatch_schemas::{
     alert::Alert,
     evidence::Subject,
     risk::{Attribution, Bound, Certainty, Change, Similar, UNFAMILIAR},
+    time::Span,
 };
 
 /// The lines of an alert; none for rules.
@@ -21,7 +22,9 @@ pub(super) fn lines(alert: &Alert) -> Vec<String> {
     if account.unfamiliar {
         lines.push(format!("To the model this patient is {UNFAMILIAR}."));
     }
-    lines.extend(alert.attributions.iter().filter_map(dated));
+    // What is a day old is not new, and its clock time alone would mislead.
+    let new = |a: &&Attribution| a.since.is_some_and(|since| alert.at.since(since) < Span::hours(24));
+    lines.extend(alert.attributions.iter().filter(new).filter_map(dated));
     if let Some(clears) = &account.clears {
         let changes: Vec<String> = clears.changes.iter().map(change).collect();
         lines.push(format!(
@@ -134,9 +137,11 @@ mod tests {
             ],
         };
         let since = Some(EventTime::from_micros(1_772_330_400_000_000));
+        let day_old = since.map(|since| since - Span::hours(21));
         let attributions = vec![
             Attribution { subject: Subject::Signal(Signal::AbpMean), delta: 0.3, since },
             Attribution { subject: Subject::Signal(Signal::Wbc), delta: 0.1, since: None },
+            Attribution { subject: Subject::Signal(Signal::Bun), delta: 0.1, since: day_old },
         ];
         let pressure = Signal::AbpMean.info().label;
         let upper = sentence(pressure);
