@@ -215,7 +215,8 @@ def _first_sentences(e: Evidence, s: Speaker, told: list[int]) -> str:
         return _own_risk(e, s, told, plan, second)
     brief = [s.brief(i) for i in told]
     if plan == 0:
-        return _situation(e, _pick((0, 3), "s0", second)) + " : " + _list(brief) + " ."
+        situation = _situation(e, _pick((0, 3), "s0", second))
+        return situation + (" , with " if ":" in situation else " : ") + _list(brief) + " ."
     if plan == 1:
         text = s.moved(told[0])
         if len(told) > 1:
@@ -300,6 +301,8 @@ def _also(e: Evidence, s: Speaker, i: int) -> str:
     signal, way = e.facts[i].signal, _plan(e)
     if e.facts[i].band.startswith("critical"):
         return _pick((f"of note , {s.stated(i)} .", f"of note , {s.moved(i)} ."), "also", signal)
+    if e.facts[i].band in ("normal", "unknown") and not _moves(e.facts[i]):
+        return f"also {s.brief(i)} ." if way in (0, 3, 5) else f"{s.stated(i)} ."
     if way in (0, 3):
         return _pick((f"also {s.brief(i)} .", f"of note , {s.stated(i)} ."), "also", signal)
     if way in (1, 4):
