@@ -7,6 +7,8 @@
 
 mod events;
 mod hours;
+mod minutes;
+mod sections;
 mod table;
 
 use std::{
@@ -86,7 +88,8 @@ pub fn run(
 
 /// The tables in the order of [`Rows::batches`].
 fn tables() -> impl Iterator<Item = (&'static str, arrow::datatypes::SchemaRef)> {
-    [("hours", hours::schema()), ("events", events::schema())].into_iter()
+    let plain = [("hours", hours::schema()), ("events", events::schema()), ("minutes", minutes::schema())];
+    plain.into_iter().chain(sections::TABLES.map(|(name, of)| (name, sections::schema(of))))
 }
 
 /// Replays a group, several at a time; rows come in the order of the sources.
@@ -119,6 +122,8 @@ fn one(source: &Source, options: &Options) -> anyhow::Result<Rows> {
         core: Core::new(options.core.clone(), Models { encoder: None, writer: Arc::new(Writer::new(None)) }),
         hours: hours::Hours::default(),
         events: events::Events::default(),
+        minutes: minutes::Minutes::default(),
+        sections: sections::Sections::default(),
     };
     let mut faults = Vec::new();
     let mut truth = Truth::default();
@@ -130,13 +135,20 @@ fn one(source: &Source, options: &Options) -> anyhow::Result<Rows> {
         }
     }
     let origin = Origin { source: source.name(), site: &source.site() };
-    Ok(Rows { batches: vec![stay.hours.batch(origin, &truth)?, stay.events.batch(origin)?], faults })
+    let mut batches =
+        vec![stay.hours.batch(origin, &truth)?, stay.events.batch(origin)?, stay.minutes.batch(origin)?];
+    for (_, sections) in sections::TABLES {
+        batches.push(stay.sections.batch(origin, sections)?);
+    }
+    Ok(Rows { batches, faults })
 }
 
 struct Stay {
     core: Core,
     hours: hours::Hours,
     events: events::Events,
+    minutes: minutes::Minutes,
+    sections: sections::Sections,
 }
 
 impl Stay {
@@ -169,6 +181,11 @@ impl Stay {
         // Frames before the cell's end are of deadlines, when nothing new had come.
         for (frame, _) in step.frames.iter().filter(|(f, _)| f.at == cell.end.as_event_time()) {
             self.hours.frame(frame);
+            self.minutes.frame(frame);
+            self.sections.frame(frame);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,12 @@ impl Truth {
         }
     }
 
+    /// The last labelled hour.
+    #[must_use]
+    pub fn last_hour(&self) -> Option<i64> {
+        self.hours.last_key_value().map(|(hour, _)| *hour)
+    }
+
     /// The label of a head in a clock hour.
     #[must_use]
     pub fn at(&self, head: Head, hour: i64) -> Option<bool> {
@@ -87,8 +93,6 @@ pub fn death(outcome: &Outcome, head: Head) -> Option<Scored> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use bedwatch_replay_data::readers::Hour;
     use bedwatch_schemas::time::{EventTime, Span};
 

@@ -1,8 +1,10 @@
-//! `hours.parquet`: one row for each patient and clock hour, from the first frame to the last.
+//! `hours.parquet`: one row for each patient and clock hour, from the first frame to the last or to the
+//! last labelled hour.
 //!
 //! A row holds what the engine's hourly grid held of its hour in the hour's last frame: what had come by
 //! then, plausible values only. A value that came after its hour had closed is not in the table, just as
-//! no model could have read it in time. Hours without a frame have only nulls beside the stay's facts.
+//! no model could have read it in time. Hours without a frame have no values beside the stay's facts; their
+//! labels stand.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -98,7 +100,9 @@ impl Hours {
 
     /// The rows of all patients.
     pub(super) fn batch(&self, origin: Origin<'_>, truth: &Truth) -> anyhow::Result<RecordBatch> {
-        let rows: Vec<Row<'_>> = self.0.iter().flat_map(|(id, stay)| rows(id.as_str(), stay)).collect();
+        // Labels are of the source: which patient they are of is known where there is one.
+        let end = truth.last_hour().filter(|_| self.0.len() == 1);
+        let rows: Vec<Row<'_>> = self.0.iter().flat_map(|(id, stay)| rows(id.as_str(), stay, end)).collect();
         let mut columns = origin.columns(rows.iter().map(|r| r.patient));
         columns.extend(facts(&rows));
         for signal in Signal::ALL {
@@ -106,20 +110,21 @@ impl Hours {
             columns.push(Arc::new(rows.iter().map(value).collect::<Float32Array>()));
         }
         for head in LABELS {
-            let label = |r: &Row<'_>| r.values.and_then(|_| truth.at(head, r.hour));
+            let label = |r: &Row<'_>| truth.at(head, r.hour);
             columns.push(Arc::new(rows.iter().map(label).collect::<BooleanArray>()));
         }
         Ok(RecordBatch::try_new(schema(), columns)?)
     }
 }
 
-/// Every hour from the first to the last of a stay; one without a frame keeps the facts known before.
-fn rows<'a>(patient: &'a str, stay: &'a BTreeMap<i64, Hour>) -> Vec<Row<'a>> {
+/// Every hour from the first to the last of a stay, or to `end` where that is later; one without a frame
+/// keeps the facts known before.
+fn rows<'a>(patient: &'a str, stay: &'a BTreeMap<i64, Hour>, end: Option<i64>) -> Vec<Row<'a>> {
     let (Some((&first, hour)), Some((&last, _))) = (stay.first_key_value(), stay.last_key_value()) else {
         return Vec::new();
     };
     let mut facts = hour.facts;
-    (first..=last)
+    (first..=end.map_or(last, |end| end.max(last)))
         .map(|hour| {
             let found = stay.get(&hour);
             facts = found.map_or(facts, |h| h.facts);
