@@ -16,6 +16,7 @@ mod hostile;
 mod http;
 mod kill;
 mod lies;
+mod llama;
 mod real_kafka;
 mod rerun;
 mod shared_data;
