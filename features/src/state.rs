@@ -158,7 +158,13 @@ impl PatientState {
                 self.grid.offer(signal, at, value);
                 self.usable(signal, at, word, outcome);
             }
-            (_, None) => self.regrid(signal, at),
+            (_, None) => {
+                // Withdrawn before or after: that the feed gave a value does not depend on the order.
+                if let (Some(modality), true) = (feed_of(signal), word.usable().is_some()) {
+                    self.feeds.usable(modality, at);
+                }
+                self.regrid(signal, at);
+            }
         }
         Applied::of(outcome)
     }

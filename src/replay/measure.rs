@@ -1,5 +1,5 @@
 //! How well risks rank and how true they are, with the definitions of the training package
-//! (`inference/training/bedwatch_training/evaluate_encoder.py`), so that its figures and a replay's can
+//! (`inference/training/bedwatch_training/measures.py`), so that its figures and a replay's can
 //! stand in one table.
 
 use super::labels::Scored;

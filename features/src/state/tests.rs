@@ -323,3 +323,18 @@ fn unit_and_hospital_admission_stay_until_another_is_known() {
     let frame = state().frame(sec(0));
     assert_eq!((frame.unit, frame.hospital_admitted_at), (None, None));
 }
+
+#[test]
+fn a_feed_that_gave_a_value_gave_it_in_any_order() {
+    let word = |offset, status| {
+        let value = Numeric::new(Signal::HeartRate, 80.0).with_status(status);
+        event(sec(600), offset, Body::Numeric(value))
+    };
+    let others = [numeric(0, Signal::HeartRate, 80.0), numeric(300, Signal::Spo2, 97.0)];
+    let (given, withdrawn) = (word(600, ResultStatus::Final), word(601, ResultStatus::Withdrawn));
+    let of = |last: [&Event; 2]| {
+        let events: Vec<Event> = others.iter().chain(last).cloned().collect();
+        bytes(&after(&events), sec(610))
+    };
+    assert_eq!(of([&given, &withdrawn]), of([&withdrawn, &given]));
+}
