@@ -59,6 +59,8 @@ enum Class {
 #[derive(Debug)]
 pub struct Vocabulary {
     tokens: Vec<(Class, String)>,
+    /// Every word that can be said.
+    words: BTreeSet<String>,
 }
 
 impl Vocabulary {
@@ -81,7 +83,9 @@ impl Vocabulary {
             let unknown = class == Class::Word && !known.contains(word.as_str());
             (if unknown { Class::Never } else { class }, word)
         });
-        Self { tokens: tokens.collect() }
+        let tokens: Vec<(Class, String)> = tokens.collect();
+        let words = tokens.iter().filter(|(class, _)| *class == Class::Word).map(|(_, w)| w.clone());
+        Self { words: words.collect(), tokens }
     }
 
     fn get(&self, id: u32) -> Option<(&Class, &str)> {
@@ -186,7 +190,9 @@ impl<'a> Constraint<'a> {
             tokens_left: MAX_NEW_TOKENS,
             words_left: WORDS,
         };
-        all.phrases = lexicon.all().filter(|(words, term)| all.ever(words, term)).collect();
+        // A phrase that cannot be said to its end must not be begun.
+        let whole = |words: &[String]| words.iter().all(|w| vocabulary.words.contains(w));
+        all.phrases = lexicon.all().filter(|(words, term)| whole(words) && all.ever(words, term)).collect();
         all
     }
 
@@ -251,8 +257,10 @@ impl<'a> Constraint<'a> {
             Term::Plain => state.mode == Mode::Facts || state.joining < JOINING,
             Term::Subject(subjects) => {
                 let named = self.naming(state.mode, subjects);
-                // A bracket holds what is said of the value before it; a change waits for its value.
-                !state.open && named != 0 && (state.mode != Mode::Clears || !state.waits())
+                // A bracket holds what is said of the value before it. A change is named by its own
+                // name, once, and waits for its value.
+                let clears = || subjects.len() == 1 && !state.waits() && named & !state.changes != 0;
+                !state.open && named != 0 && (state.mode != Mode::Clears || clears())
             }
             Term::Trend(direction) => any(&|i| facts[i].trend.is_some_and(|t| t.direction == *direction)),
             Term::Band(bands) => any(&|i| bands.contains(&facts[i].band)),

@@ -34,15 +34,19 @@ struct Parity {
 struct Case {
     prompt: String,
     prompt_ids: Vec<u32>,
+    #[serde(default)]
+    soft_prompt: Vec<f32>,
     output_ids: Vec<u32>,
 }
 
 /// Free greedy decoding with the cache.
-fn free(narrator: &Narrator, prompt: &[u32]) -> Vec<u32> {
+fn free(narrator: &Narrator, case: &Case) -> Vec<u32> {
+    let prompt = &case.prompt_ids;
     let mut decoder = narrator.decoders.take();
     decoder.reset();
-    let (mut next, mut said) = (prompt.to_vec(), Vec::new());
-    while said.last() != Some(&narrator.eos) && said.len() < MAX_NEW_TOKENS {
+    decoder.set_soft_prompt(&case.soft_prompt);
+    let (mut next, mut said) = (prompt.clone(), Vec::new());
+    while said.last() != Some(&narrator.eos) && said.len() < narrator.max_new_tokens {
         let id = best(&decoder.step(&next).unwrap(), |_| true).unwrap();
         said.push(id);
         next = vec![id];
@@ -62,7 +66,7 @@ fn the_decoder_agrees_with_its_training() {
             narrator.tokenizer.encode(case.prompt.as_str(), false).unwrap().get_ids(),
             case.prompt_ids
         );
-        assert_eq!(free(&narrator, &case.prompt_ids), case.output_ids);
+        assert_eq!(free(&narrator, case), case.output_ids);
     }
 }
 
@@ -73,15 +77,16 @@ fn with_and_without_cache_the_same_words() {
     let parity: Parity = serde_json::from_slice(bundle.file("parity.json").unwrap()).unwrap();
     for case in parity.cases.iter().take(2) {
         let mut decoder = narrator.decoders.take();
+        decoder.set_soft_prompt(&case.soft_prompt);
         let (mut all, mut said) = (case.prompt_ids.clone(), Vec::new());
-        while said.last() != Some(&narrator.eos) && said.len() < MAX_NEW_TOKENS {
+        while said.last() != Some(&narrator.eos) && said.len() < narrator.max_new_tokens {
             decoder.reset();
             let id = best(&decoder.step(&all).unwrap(), |_| true).unwrap();
             all.push(id);
             said.push(id);
         }
         drop(decoder);
-        assert_eq!(said, free(&narrator, &case.prompt_ids));
+        assert_eq!(said, free(&narrator, case));
     }
 }
 
@@ -122,6 +127,44 @@ fn a_text_holds_the_evidence_and_repeats_exactly() {
     assert!(text.chars().next().unwrap().is_uppercase() && text.ends_with('.'), "{text}");
     assert_eq!(check(&text, AlertKind::Shock, &shock(), narrator.lexicon()), Ok(()), "{text}");
     assert_eq!(text, say());
+}
+
+/// The embedding chooses the plan, never a fact; one of another encoder, of another size or not
+/// finite counts as none.
+#[test]
+fn an_embedding_counts_only_beside_its_own_encoder() {
+    let Some((mut narrator, bundle)) = narrator("an_embedding_counts_only_beside_its_own_encoder") else {
+        return;
+    };
+    if narrator.soft_size.is_none() {
+        println!("skipped: {NAME} takes no embedding");
+        return;
+    }
+    let parity: Parity = serde_json::from_slice(bundle.file("parity.json").unwrap()).unwrap();
+    let embeddings: Vec<Vec<f32>> =
+        parity.cases.into_iter().map(|c| c.soft_prompt).filter(|s| s.iter().any(|x| *x != 0.0)).collect();
+    let say = |narrator: &Narrator, embedding: &[f32]| {
+        let told = narrator.tell(AlertKind::Shock, Priority::High, &shock(), embedding, &|| false);
+        told.unwrap().text
+    };
+    let without = narrator.narrate(AlertKind::Shock, Priority::High, &shock(), &|| false).unwrap();
+    assert_eq!(say(&narrator, &embeddings[0]), without, "nobody said whose it is");
+    let other = ModelRef { name: "another".to_owned(), version: "1".to_owned() };
+    assert!(!narrator.pair(&other));
+    assert_eq!(say(&narrator, &embeddings[0]), without);
+    let own = narrator.encoder.clone().unwrap();
+    assert!(narrator.pair(&own));
+    let texts: std::collections::BTreeSet<String> = embeddings.iter().map(|e| say(&narrator, e)).collect();
+    for text in &texts {
+        assert_eq!(check(text, AlertKind::Shock, &shock(), narrator.lexicon()), Ok(()), "{text}");
+    }
+    assert!(texts.len() > 1 || texts.first() != Some(&without), "{texts:?}");
+    let long = vec![0.5; embeddings[0].len() + 1];
+    let mut broken = embeddings[0].clone();
+    broken[3] = f32::NAN;
+    for unusable in [&long[..], &broken, &[]] {
+        assert_eq!(say(&narrator, unusable), without);
+    }
 }
 
 #[test]
@@ -193,7 +236,7 @@ fn the_checker_knows_the_narrators_words() {
     for id in 0..u32::try_from(narrator.tokenizer.get_vocab_size(true)).unwrap() {
         let token = narrator.tokenizer.id_to_token(id).unwrap();
         let punctuation = ["(", ")", ",", ".", ":", ";"].contains(&token.as_str());
-        if token.starts_with('<') || token.starts_with("{f") || punctuation {
+        if token.starts_with('<') || token.starts_with('{') || punctuation {
             continue;
         }
         let word = token.to_lowercase();
@@ -219,6 +262,7 @@ fn slots_are_read_strictly() {
         ("{f123}", None),
         ("f0", None),
         ("{g0}", None),
+        ("{c0}", None),
     ] {
         assert_eq!(prompt::slot(text), want, "{text}");
     }
@@ -289,4 +333,28 @@ fn a_model_without_sense_ends_and_says_nothing_untrue() {
         texts += 1;
     }
     assert!(texts > 400, "{texts}");
+}
+
+/// Codes of the model's own answer come in the order of the contract, and only those the bundle knows.
+#[test]
+fn the_prompt_holds_what_the_evidence_has() {
+    let mut evidence = accounted(shock(), 0);
+    evidence.facts[0].trend =
+        Some(Trend { direction: Direction::Falling, per_hour: -9.0, over: Span::hours(1) });
+    evidence.facts[1].trend =
+        Some(Trend { direction: Direction::Rising, per_hour: 9.0, over: Span::hours(8) });
+    let prompt = Prompt::new(AlertKind::Shock, Priority::High, &evidence, &|_| true).unwrap();
+    let want = "<bos> <nostate> <kind:shock> <priority:high> <unfamiliar> <unsure> \
+        <fact:0> <sig:abp_mean> <band:critical_low> <trend:falling> <new> \
+        <fact:1> <sig:heart_rate> <band:high> <trend:rising> \
+        <fact:2> <sig:lactate> <band:high> <trend:unknown> \
+        <clears> <sig:abp_mean> <bound:at_least> <missing> <sig:hemoglobin> <say>";
+    assert_eq!(prompt.tokens.join(" "), want);
+    assert_eq!(prompt.clone().with_state().tokens[1], "<state>");
+    let plain = |t: &str| !["<nostate>", "<new>", "<clears>", "<unsure>", "<unfamiliar>"].contains(&t);
+    let prompt = Prompt::new(AlertKind::Shock, Priority::High, &evidence, &plain).unwrap();
+    let left_out = ["<nostate>", "<unfamiliar>", "<unsure>", "<new>", "<clears>", "<bound:at_least>"];
+    assert!(left_out.iter().all(|t| !prompt.tokens.contains(&(*t).to_owned())), "{:?}", prompt.tokens);
+    assert!(prompt.changes.is_empty() && !prompt.unsure && !prompt.unfamiliar);
+    assert_eq!(prompt.clone().with_state(), prompt, "it has no place for an embedding");
 }
