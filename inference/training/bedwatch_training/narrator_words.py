@@ -102,7 +102,7 @@ BOUND_WORDS = {"at_least": ("at or above",), "at_most": ("at or below",)}
 CERTAINTY_WORDS = {"unsure": ("unsure", "uncertain"), "unfamiliar": ("unfamiliar", "unusual")}
 # Joining words: they claim nothing about the patient.
 PLAIN_WORDS = (
-    "a alert alongside also an and are as at awareness background by clear come comes concern driven fit fits followed for from go goes "
+    "a alert alongside also an and are as at awareness background by come comes concern driven fit fits followed for from go goes "
     "has here in is it judged led mainly model note now of over picture points possible reached reach recent running seen signs still the then "
     "these this threshold to together too well with"
 ).split()

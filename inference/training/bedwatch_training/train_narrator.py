@@ -5,7 +5,9 @@
 LINES are written by `bedwatch evidence export` from stays of split "train"
 and from the simulator. The corpus is generated as it is needed, from the
 seed. Evidences whose prompt hashes to 0 mod 10 are held out: never trained
-on. Stops after --steps, or earlier at --minutes. Writes WORK/narrator.pt.
+on. Stops after --steps, or earlier at --minutes. A run that was stopped goes
+on where it was last kept (WORK/narrator.run, every 100 steps). Writes
+WORK/narrator.pt.
 """
 
 import argparse
@@ -85,6 +87,19 @@ def warm(model: Narrator, path: Path, vocabulary: Vocabulary):
     model.load_state_dict(model.state_dict() | kept)
 
 
+def resume(path: Path, model: Narrator, both: list[torch.optim.Optimizer], words: list[str]) -> int:
+    """The step at which a stopped run of the same words goes on; 0 without one."""
+    if not path.exists():
+        return 0
+    saved = torch.load(path, weights_only=False)
+    if saved["words"] != words:
+        raise SystemExit(f"{path} is of other words; remove it")
+    model.load_state_dict(saved["state"])
+    for o, state in zip(both, saved["optimisers"]):
+        o.load_state_dict(state)
+    return saved["step"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
@@ -103,7 +118,7 @@ def main():
     evidences, vectors = read(args.evidence)
     states = fit(evidences, vectors)
     corpus = Corpus(evidences, vectors, states)
-    rng, vocabulary = random.Random(SEED), Vocabulary()
+    vocabulary = Vocabulary()
     config = Config(n_layer=args.layers, n_head=args.heads, vocab_size=len(vocabulary.words), soft_size=vectors.shape[1], state_id=vocabulary.state)
     model = Narrator(config)
     model.soft_mean.copy_(torch.tensor(states.mean))
@@ -114,8 +129,10 @@ def main():
     rates = [g["lr"] for o in both for g in o.param_groups]
     held = random.Random(SEED + 1)
     probe = [corpus.draw(held, held=True) for _ in range(128)]
+    going_on = args.work / "narrator.run"
+    step = resume(going_on, model, both, vocabulary.words)
     print(f"{sum(p.numel() for p in model.parameters())} parameters, {config.vocab_size} words, {len(evidences)} evidences of the engine", flush=True)
-    began, step, total = time.time(), 0, 0.0
+    began, total, rng = time.time(), 0.0, random.Random(SEED + step)
 
     def keep():
         torch.save({"state": model.state_dict(), "config": config, "states": states, "words": vocabulary.words, "evidences": len(evidences)}, args.work / "narrator.pt")
@@ -142,11 +159,16 @@ def main():
         if step % 50 == 0:
             print(f"step {step}: loss {total / 50:.4f} {time.time() - began:.0f} s", flush=True)
             total = 0.0
+        if step % 100 == 0:
+            run = {"state": model.state_dict(), "optimisers": [o.state_dict() for o in both], "step": step, "words": vocabulary.words}
+            torch.save(run, going_on.with_suffix(".part"))
+            going_on.with_suffix(".part").rename(going_on)
         if step % 500 == 0:
             good, same = faithful(model, vocabulary, probe)
             print(f"step {step}: of 128 held out {good:.3f} faithful, {same:.3f} as the grammar says it", flush=True)
             keep()
     keep()
+    going_on.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
