@@ -195,12 +195,10 @@ impl<'a, F: Fn() -> Constraint<'a>> Spelling<'a, F> {
             let mut all = self.speller.candidates(&self.constraint, self.last());
             all.any(|(_, word)| word.starts_with(&longer))
         };
-        if !continues {
-            if let Some((id, after)) = self.after.take() {
-                self.said.push(id);
-                self.constraint = after;
-                self.begun.clear();
-            }
+        if let Some((id, after)) = self.after.take_if(|_| !continues) {
+            self.said.push(id);
+            self.constraint = after;
+            self.begun.clear();
         }
         self.begun.extend_from_slice(bytes);
     }
