@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn ranks_and_ties() {
         // Area, average precision, event 1; by hand; the areas of the last by scikit-learn 1.9.1.
-        let cases: [(&[(bool, f32)], f64, f64, f64); 5] = [
+        type Case = (&'static [(bool, f32)], f64, f64, f64);
+        let cases: [Case; 5] = [
             (&[(true, 0.9), (false, 0.1)], 1.0, 1.0, 1.0),
             (&[(true, 0.5), (false, 0.5)], 0.5, 0.5, 0.5),
             (&[(true, 0.2), (false, 0.1), (false, 0.3)], 0.5, 0.5, 0.5),
