@@ -117,7 +117,7 @@ impl Default for Models {
     fn default() -> Self {
         Self {
             folder: PathBuf::new(),
-            encoder: "encoder-hourly-v1".to_owned(),
+            encoder: "encoder-hourly-v2".to_owned(),
             site: "any".to_owned(),
             narrator: "narrator-v1".to_owned(),
             onnxruntime: PathBuf::new(),

@@ -17,6 +17,7 @@ mod http;
 mod kill;
 mod lies;
 mod llama;
+mod parity;
 mod real_kafka;
 mod rerun;
 mod shared_data;

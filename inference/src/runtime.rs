@@ -198,7 +198,7 @@ pub(crate) mod tests {
     #[test]
     fn a_provider_the_library_lacks_is_an_error() {
         let Some(runtime) = installed("a_provider_the_library_lacks_is_an_error") else { return };
-        let Some(bundle) = crate::bundle::tests::shipped("encoder-hourly-v1") else { return };
+        let Some(bundle) = crate::bundle::tests::shipped("encoder-hourly-v2") else { return };
         let onnx = bundle.file("encoder.onnx").unwrap();
         runtime.session(onnx, 1).unwrap();
         // With a GPU build of the library and a GPU it loads; anywhere else the reason is named.

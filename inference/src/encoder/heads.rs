@@ -57,14 +57,9 @@ pub enum Error {
         /// The site.
         site: String,
     },
-    /// A head states nothing for a site others know.
-    #[error("{head} has no conformal row for site {site:?}, which other heads have")]
-    SiteMissing {
-        /// The head.
-        head: String,
-        /// The site.
-        site: String,
-    },
+    /// A head's rows are of hospitals only: elsewhere it could state nothing.
+    #[error("{0} has conformal rows and none for site {ANY_SITE:?}")]
+    AnyMissing(String),
     /// The configured site is not one of the bundle's.
     #[error("the bundle states no certainty for site {site:?}; it knows {known}")]
     Site {
@@ -89,7 +84,7 @@ pub struct Spec {
 }
 
 /// A `[[heads.conformal]]` table.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 struct Conformal {
     site: String,
     coverage: f32,
@@ -131,8 +126,10 @@ impl Heads {
             if spec.index >= specs.len() || all.iter().any(|one| one.spec.index == spec.index) {
                 return Err(Error::Index { head: name(), index: spec.index });
             }
-            spec.check(&known)?;
-            let set = spec.conformal.iter().find(|row| row.site == site).cloned();
+            spec.check()?;
+            // Not every head was calibrated at every hospital; the others state what holds anywhere.
+            let of = |site: &str| spec.conformal.iter().find(|row| row.site == site);
+            let set = of(site).or_else(|| of(ANY_SITE)).cloned();
             all.push(One { head, spec: spec.clone(), set });
         }
         if all.is_empty() {
@@ -203,7 +200,7 @@ impl Conformal {
 }
 
 impl Spec {
-    fn check(&self, known: &BTreeSet<&str>) -> Result<(), Error> {
+    fn check(&self) -> Result<(), Error> {
         let name = || self.name.clone();
         let points = [self.operating_point, self.high_priority_point];
         if points.iter().any(|p| !(0.0..=1.0).contains(p)) || points[0] > points[1] {
@@ -224,11 +221,7 @@ impl Spec {
                 return Err(Error::SiteTwice { head: name(), site: site() });
             }
         }
-        // A head may state nothing at all; what it states it must state for every site.
-        match known.iter().find(|site| !sites.is_empty() && !sites.contains(**site)) {
-            Some(site) => Err(Error::SiteMissing { head: name(), site: (*site).to_owned() }),
-            None => Ok(()),
-        }
+        if sites.is_empty() || sites.contains(ANY_SITE) { Ok(()) } else { Err(Error::AnyMissing(name())) }
     }
 }
 

@@ -50,14 +50,13 @@ def toml_value(x) -> str:
 
 
 def toml(table: dict, prefix: str = "") -> str:
-    """Plain values first, then [tables], then [[arrays of tables]], in the order given."""
+    """Plain values first, then [tables], then [[arrays of tables]], in the order given; `prefix` is the table's own name."""
     lines, later = [], []
     for key, value in table.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict):
             later.append(f"\n[{name}]\n" + toml(value, name + "."))
         elif isinstance(value, list) and value and isinstance(value[0], dict):
-            # Arrays of tables inside an array would need care; none is written.
             later += [f"\n[[{name}]]\n" + toml(v, name + ".") for v in value]
         else:
             lines.append(f"{key} = {toml_value(value)}\n")

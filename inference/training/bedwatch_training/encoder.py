@@ -1,8 +1,8 @@
-"""The encoder: a small causal transformer over hourly tokens.
+"""The encoder's network: a small causal transformer over the hours of a stay.
 
 Attention uses distance-only biases (ALiBi, Press et al. 2022), so that nothing
 depends on where in the window an hour stands: a window sliding past 48 hours
-sees the same relative picture.
+sees the same relative picture. Each hour enters as the numbers of `Summary`.
 """
 
 import math
@@ -10,9 +10,10 @@ import math
 import torch
 from torch import nn
 
-from .contract import ADMISSION_SCALE, AGE_CAP_HOURS, F, MAX_HOURS, S
+from .contract import MAX_HOURS, S
+from .summary import UNKNOWN, Summary
 
-HEADS = ("sepsis", "deterioration")
+HEADS = ("sepsis", "deterioration", "death")
 
 
 class Block(nn.Module):
@@ -35,63 +36,46 @@ class Block(nn.Module):
         return x + self.drop(self.down(nn.functional.gelu(self.up(self.norm2(x)))))
 
 
-VITALS = 7  # the first variables of the contract, measured most hours
-CHANGES = (3, 6)  # hours
-EXTREME_HOURS = 12
-BUMPS = 8
-
-
-class Widen(nn.Module):
-    """Adds what trees find useful and a linear layer cannot see: changes, recent extremes, finer ages and time.
-
-    All of it is computed from the window's own tokens, inside the graph, so
-    the engine's contract stays the plain token.
-    """
-
-    size = F + len(CHANGES) * S + 2 * VITALS + S + BUMPS
-
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("centres", torch.linspace(0.7, 5.5, BUMPS))
-
-    def forward(self, tokens):
-        length = tokens.shape[1]
-        values, ages = tokens[..., :S], tokens[..., 2 * S : 3 * S]
-        extra = []
-        for hours in CHANGES:
-            past = torch.cat([values[:, :1].expand(-1, hours, -1), values], dim=1)[:, :length]
-            extra.append(values - past)
-        vitals = values[..., :VITALS].transpose(1, 2)
-        padded = torch.cat([vitals[..., :1].expand(-1, -1, EXTREME_HOURS - 1), vitals], dim=2)
-        for sign in (1.0, -1.0):
-            extreme = sign * nn.functional.max_pool1d(sign * padded, EXTREME_HOURS, stride=1)
-            extra.append(extreme.transpose(1, 2) - values[..., :VITALS])
-        extra.append(torch.exp(-ages * (AGE_CAP_HOURS / 4.0)))
-        since = tokens[..., 3 * S + 2 :] * ADMISSION_SCALE
-        extra.append(torch.exp(-(((since - self.centres) / 0.5) ** 2)))
-        return torch.cat([tokens, *extra], dim=-1)
-
-
 class Encoder(nn.Module):
-    """tokens [B, T, F] -> logits [B, T, 2], embedding [B, T, D]; T <= 48."""
+    """tokens [B, T, F] -> logits [B, T, heads], embedding [B, T, D]; T <= 48."""
 
     def __init__(self, width=128, layers=3, heads=8, dropout=0.2):
         super().__init__()
-        self.widen = Widen()
-        self.input = nn.Sequential(nn.Linear(Widen.size, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width))
+        self.summary = Summary()
+        wide = len(self.summary.names)
+        self.register_buffer("centre", torch.zeros(wide))
+        self.register_buffer("scale", torch.ones(wide))
+        self.input = nn.Sequential(nn.Linear(2 * wide, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width))
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, len(HEADS))
+        self.reconstruct = nn.Linear(width, 3 * S)  # training only: next values, next masks, present values
         self.drop = nn.Dropout(dropout)
         slopes = torch.tensor([2.0 ** (-(i + 1) * 8 / heads) for i in range(heads)])
         distance = torch.arange(MAX_HOURS)[:, None] - torch.arange(MAX_HOURS)[None, :]
         bias = -slopes[:, None, None] * distance.clamp(min=0)
         self.register_buffer("bias", torch.where(distance >= 0, bias, torch.tensor(-1e9)))
 
+    def scale_like(self, summaries: torch.Tensor):
+        """Centres and scales each summary number by its known values of a sample [N, wide]."""
+        known = summaries > UNKNOWN / 2 * 1.5
+        n = known.sum(0).clamp(min=1)
+        mean = (summaries * known).sum(0) / n
+        sd = (((summaries - mean) ** 2 * known).sum(0) / n).sqrt()
+        self.centre.copy_(mean)
+        self.scale.copy_(sd.clamp(min=1e-2))
+
+    def enter(self, summaries):
+        """Summaries to the width of the network; the unknown is zero beside a flag."""
+        known = summaries > UNKNOWN / 2 * 1.5
+        x = ((summaries - self.centre) / self.scale).clamp(-5.0, 5.0)
+        x = torch.where(known, x, torch.zeros_like(x))
+        return self.input(torch.cat([x, known.to(x.dtype)], dim=-1))
+
     def forward(self, tokens):
         length = tokens.shape[1]
         bias = self.bias[:, :length, :length]
-        x = self.input(self.widen(tokens))
+        x = self.enter(self.summary(tokens))
         for block in self.blocks:
             x = block(x, bias)
         embedding = self.norm(x)

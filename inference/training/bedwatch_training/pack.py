@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import torch
 from onnx import helper, numpy_helper
 
 SMALLEST = 2048  # elements; smaller tensors stay fp32
@@ -19,14 +20,15 @@ def pack_int8(path: Path):
     """Rewrites the file at `path` in place."""
     model = onnx.load(path)
     graph = model.graph
-    gathered = {n.input[0] for n in graph.node if n.op_type == "Gather"}
+    by_row = {n.input[0] for n in graph.node if n.op_type == "Gather"}
+    by_row |= {n.input[1] for n in graph.node if n.op_type == "Gemm" and any(a.name == "transB" and a.i for a in n.attribute)}
     kept, unpack = [], []
     for tensor in graph.initializer:
         weight = numpy_helper.to_array(tensor)
         if weight.dtype != np.float32 or weight.ndim != 2 or weight.size < SMALLEST:
             kept.append(tensor)
             continue
-        axis = 1 if tensor.name in gathered else 0
+        axis = 1 if tensor.name in by_row else 0
         scale = np.maximum(np.abs(weight).max(axis=axis, keepdims=True) / 127.0, 1e-12).astype(np.float32)
         name = tensor.name
         kept.append(numpy_helper.from_array(np.round(weight / scale).astype(np.int8), name + "_int8"))
@@ -40,3 +42,12 @@ def pack_int8(path: Path):
     graph.node.extend(nodes)
     onnx.checker.check_model(model)
     onnx.save(model, path)
+
+
+@torch.no_grad()
+def round_weights(module: torch.nn.Module):
+    """Rounds the matrices of linear layers to what `pack_int8` will store, so that the network that is checked is the one that is shipped."""
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.Linear) and layer.weight.numel() >= SMALLEST:
+            scale = (layer.weight.abs().amax(dim=1, keepdim=True) / 127.0).clamp(min=1e-12)
+            layer.weight.copy_(torch.round(layer.weight / scale) * scale)

@@ -1,5 +1,5 @@
-//! `hours.parquet`: one row for each patient and clock hour, from the first frame to the last or to the
-//! last labelled hour.
+//! `hours.parquet`: one row for each patient and clock hour, from the stay's start (where the engine's grid
+//! begins, at most [`GRID_HOURS`] before the first frame) to the last frame or the last labelled hour.
 //!
 //! A row holds what the engine's hourly grid held of its hour in the hour's last frame: what had come by
 //! then, plausible values only. A value that came after its hour had closed is not in the table, just as
@@ -14,7 +14,7 @@ use arrow::{
 };
 use bedwatch_schemas::{
     event::{Sex, UnitKind},
-    frame::{FeatureFrame, hour_of},
+    frame::{FeatureFrame, GRID_HOURS, hour_of},
     ids::PatientId,
     risk::Head,
     signal::Signal,
@@ -117,13 +117,15 @@ impl Hours {
     }
 }
 
-/// Every hour from the first to the last of a stay, or to `end` where that is later; one without a frame
-/// keeps the facts known before.
+/// Every hour from the start of a stay to its last, or to `end` where that is later; one without a frame
+/// keeps the facts known before, one before the first frame has its facts.
 fn rows<'a>(patient: &'a str, stay: &'a BTreeMap<i64, Hour>, end: Option<i64>) -> Vec<Row<'a>> {
     let (Some((&first, hour)), Some((&last, _))) = (stay.first_key_value(), stay.last_key_value()) else {
         return Vec::new();
     };
     let mut facts = hour.facts;
+    let earliest = first - i64::try_from(GRID_HOURS).unwrap_or(i64::MAX) + 1;
+    let first = hour_of(facts.stay_start).clamp(earliest, first);
     (first..=end.map_or(last, |end| end.max(last)))
         .map(|hour| {
             let found = stay.get(&hour);
