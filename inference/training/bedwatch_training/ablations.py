@@ -53,19 +53,20 @@ def main():
     torch.set_num_threads(args.threads)
     norm = torch.load(args.work / "pretrained.pt", weights_only=False)
     stays = Stays.load(args.work / "cinc2019.npz").of("make")
-    table, label = utility.table(stays.sepsis, stays.rows), stays.sepsis
+    known, table = stays.labelled, utility.table(stays.sepsis, stays.rows)
     out = {}
 
     def note(name, score):
-        out[name] = {"utility": utility.best_threshold(score, *table)[1], "auroc": float(roc_auc_score(label, score))}
+        out[name] = {"utility": utility.best_threshold(score, *table)[1], "auroc": float(roc_auc_score(stays.sepsis[known], score[known]))}
         print(name, out[name], flush=True)
 
     columns = members(args.work, "sepsis", unseen(networks(args.work), stays, norm["mean"], norm["sd"])[:, 0])
-    weights = stack(columns, label)
+    weigh = lambda some: stack({n: c[known] for n, c in some.items()}, stays.sepsis[known])  # noqa: E731
+    weights = weigh(columns)
     note("the ensemble", sum(w * columns[n] for n, w in weights.items()))
     for name in columns:
         rest = {n: c for n, c in columns.items() if n != name}
-        note(f"without {name}", sum(w * rest[n] for n, w in stack(rest, label).items()))
+        note(f"without {name}", sum(w * rest[n] for n, w in weigh(rest).items()))
     for name, score in columns.items():
         note(f"{name} alone", score)
     if (args.work / "scratch.1.pt").exists():
@@ -73,7 +74,7 @@ def main():
     x, names = np.load(args.work / "cinc2019.summary.npy", mmap_mode="r"), Summary().names
     fold = np.repeat(stays.fold, stays.rows)
     for group, signals in GROUPS.items():
-        score = np.zeros(len(label))
+        score = np.zeros(len(fold))
         for k in range(FOLDS):
             at = np.flatnonzero(fold == k)
             hidden = hide(x[at], names, signals)

@@ -48,13 +48,15 @@ def run(x, stays: Stays, xt, test: Stays, learn, judge, threads) -> dict:
     data = lightgbm.Dataset(x[rows][:, chosen], target[rows], weight=weight[rows], params={"max_bin": OPTIONS["max_bin"]})
     model = lightgbm.train(OPTIONS | {"num_threads": threads}, data, ROUNDS)
     part = stays.pick(learn & (stays.fold == 3))
-    raw = model.predict(x[held][:, chosen], raw_score=True)
+    raw = model.predict(x[held][:, chosen], raw_score=True)[part.labelled]
+    part = part.hours(part.labelled)
     a, b = platt(raw, part.sepsis)
     point, _ = utility.best_threshold(sigmoid(a * raw + b), *utility.table(part.sepsis, part.rows))
     at = np.flatnonzero(np.repeat(judge, test.rows))
     p = sigmoid(a * model.predict(xt[at][:, chosen], raw_score=True) + b)
-    chosen_test = test.pick(judge)
-    return hourly(p, chosen_test.sepsis, chosen_test.rows, point)
+    judged = test.pick(judge)
+    p, judged = p[judged.labelled], judged.hours(judged.labelled)
+    return hourly(p, judged.sepsis, judged.rows, point)
 
 
 def main():

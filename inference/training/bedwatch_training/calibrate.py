@@ -86,7 +86,8 @@ def head(a, b, point, high, rows) -> dict:
 def sepsis(work: Path) -> dict:
     """The sepsis head, decided by the challenge's utility."""
     stays = Stays.load(work / "cinc2019.npz").of("make")
-    score = np.load(work / "students" / "sepsis.npz")["ensemble"]
+    score = np.load(work / "students" / "sepsis.npz")["ensemble"][stays.labelled]
+    stays = stays.hours(stays.labelled)
     a, b = platt(score, stays.sepsis)
     p = sigmoid(a * score + b)
     point, best = utility.best_threshold(p, *utility.table(stays.sepsis, stays.rows))
@@ -113,7 +114,8 @@ def deterioration(work: Path, network: Encoder, mean, sd) -> dict:
     unlearned = lambda name: (s := Stays.load(work / f"{name}.npz").of("make")).pick(s.fold % 2 == 1)  # noqa: E731
     stays, real = unlearned("ward"), unlearned("cinc2012")
     logit, real_logit = (predict(network, Feed(s, s.tokens(mean, sd)))[:, HEADS.index("deterioration")] for s in (stays, real))
-    label = stays.deterioration
+    known = stays.deterioration >= 0
+    label, logit = stays.deterioration[known], logit[known]
     a, b = platt(logit, label)
     p = sigmoid(a * logit + b)
     grid = np.unique(np.quantile(p, np.linspace(0.5, 0.999, 500)))

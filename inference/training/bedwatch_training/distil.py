@@ -79,8 +79,8 @@ def main():
         began = time.time()
         stays = Stays.load(args.work / f"{name}.npz").of("make")
         columns = members(args.work, head, unseen(pair, stays, norm["mean"], norm["sd"])[:, index])
-        at = stays.ends if head == "death" else np.arange(len(stays.sepsis))
-        label = stays.death if head == "death" else stays.sepsis
+        at = stays.ends if head == "death" else np.flatnonzero(stays.labelled)
+        label = stays.death if head == "death" else stays.sepsis[at]
         weights = stack({n: c[at] for n, c in columns.items()}, label)
         ensemble = sum(w * columns[n] for n, w in weights.items())
         x = np.load(args.work / f"{name}.summary.npy", mmap_mode="r")
@@ -89,7 +89,7 @@ def main():
         score = np.concatenate([student.predict(part) for part in np.array_split(x, 20)])
         np.savez(args.work / "students" / f"{head}.npz", score=score.astype(np.float32), ensemble=ensemble.astype(np.float32))
         for who, s in (("ensemble", ensemble), ("student", score)):
-            extra = f" utility {utility.best_threshold(s, *utility.table(label, stays.rows))[1]:.4f}" if head == "sepsis" else ""
+            extra = f" utility {utility.best_threshold(s, *utility.table(stays.sepsis, stays.rows))[1]:.4f}" if head == "sepsis" else ""
             print(f"{head} {who}: auroc {roc_auc_score(label, s[at]):.4f}{extra}")
         print(f"{head}: weights {weights}; correlation {pearsonr(score, ensemble)[0]:.4f}; {time.time() - began:.0f} s", flush=True)
 

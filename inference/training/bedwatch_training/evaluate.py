@@ -74,6 +74,7 @@ def part(stays: Stays, keep, p, point) -> dict:
 
 def sepsis(args, heads) -> dict:
     stays = Stays.load(args.work / "cinc2019.npz").of("test")
+    stays = stays.hours(stays.labelled)
     records = unpack(args.data, args.work / "records-test", ("cinc2019",), lambda r: split_of(r) == "test")
     metrics, table = replay(args.bedwatch, args.bundle, records, args.work / "replay-cinc2019", args.threads)
     p = by_hour(table, stays, "sepsis", table["at"].min().floor("h"))

@@ -31,7 +31,7 @@ RECONSTRUCTION = 0.1
 def targets(stays: Stays) -> np.ndarray:
     """[N, heads, 2] of target and weight; weight 0 where there is no label."""
     out = np.zeros((len(stays.sepsis), len(HEADS), 2), dtype=np.float32)
-    if (stays.sepsis >= 0).all() and (stays.site != "W").all():
+    if stays.labelled.any() and (stays.site != "W").all():
         out[:, 0, 0], out[:, 0, 1] = stays.sepsis_target()
     known = stays.deterioration >= 0
     out[:, 1, 0], out[:, 1, 1] = known & (stays.deterioration == 1), known
@@ -74,11 +74,12 @@ def judge(model, every: dict[str, Feed]) -> str:
     words = []
     for name, feed in every.items():
         stays, logits = feed.stays, predict(model, feed)
-        if (stays.sepsis >= 0).all() and (stays.site != "W").all():
+        if stays.labelled.any() and (stays.site != "W").all():
+            known = stays.labelled
             _, best = utility.best_threshold(logits[:, 0], *utility.table(stays.sepsis, stays.rows))
-            words.append(f"{name} utility {best:.4f} auroc {roc_auc_score(stays.sepsis, logits[:, 0]):.4f}")
-        if (stays.deterioration >= 0).any():
-            words.append(f"{name} deterioration {roc_auc_score(stays.deterioration, logits[:, 1]):.4f}")
+            words.append(f"{name} utility {best:.4f} auroc {roc_auc_score(stays.sepsis[known], logits[known, 0]):.4f}")
+        if (known := stays.deterioration >= 0).any():
+            words.append(f"{name} deterioration {roc_auc_score(stays.deterioration[known], logits[known, 1]):.4f}")
         if (stays.death >= 0).any():
             words.append(f"{name} death {roc_auc_score(stays.death, logits[stays.ends, 2]):.4f}")
     return "; ".join(words)

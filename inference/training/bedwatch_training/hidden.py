@@ -58,10 +58,13 @@ def direction(stays: Stays, x, test: Stays, xt, one, other, threads):
         away += standard(abroad, score[home])
         print(f"{one} to {other}: {name}, pattern {pattern}, {time.time() - began:.0f} s", flush=True)
     at_home, judged = stays.pick(stays.site == one), test.pick(test.site == other)
+    own, at_home = own[at_home.labelled], at_home.hours(at_home.labelled)
     a, b = platt(own, at_home.sepsis)
     point, best = utility.best_threshold(sigmoid(a * own + b), *utility.table(at_home.sepsis, at_home.rows))
     print(f"{one}: own utility {best:.4f}")
-    return hourly(sigmoid(a * away[np.repeat(test.site == other, test.rows)] + b), judged.sepsis, judged.rows, point)
+    p = sigmoid(a * away[np.repeat(test.site == other, test.rows)] + b)[judged.labelled]
+    judged = judged.hours(judged.labelled)
+    return hourly(p, judged.sepsis, judged.rows, point)
 
 
 def main():

@@ -62,6 +62,17 @@ class Stays:
         return np.cumsum(self.rows) - 1
 
     @property
+    def labelled(self) -> np.ndarray:
+        """Hours [N] that say whether there is sepsis. A stay's hours before its record begins do not."""
+        return self.sepsis >= 0
+
+    def hours(self, keep: np.ndarray) -> "Stays":
+        """The same stays with the hours of keep [N] alone; each must keep one."""
+        rows = np.add.reduceat(keep.astype(np.int32), self.starts)
+        part = {k: getattr(self, k) if k in PER_STAY else getattr(self, k)[keep] for k in self.__dataclass_fields__}
+        return Stays(**part | {"rows": rows})
+
+    @property
     def site_by_row(self) -> np.ndarray:
         return np.repeat(self.site, self.rows)
 
@@ -81,7 +92,8 @@ class Stays:
         one, zero, _ = utility.table(self.sepsis, self.rows)
         gain = one - zero
         target = (gain > 0) | ((gain == 0) & (self.sepsis == 1))
-        return target.astype(np.float32), (np.where(gain == 0, 0.05, np.abs(gain)) / 0.075).astype(np.float32)
+        weight = np.where(gain == 0, 0.05, np.abs(gain)) / 0.075 * self.labelled
+        return target.astype(np.float32), weight.astype(np.float32)
 
     def death_target(self) -> tuple[np.ndarray, np.ndarray]:
         """(target, weight) of each hour: the stay's outcome, weighing more the later the hour (0.05 at admission, 1 at two days)."""

@@ -75,7 +75,7 @@ def summaries(stays: Stays, mean, sd, path: Path) -> np.ndarray:
 def aim(name: str, stays: Stays):
     """(target, weight) [N] of a sepsis member."""
     if name in ("label", "deep"):
-        return stays.sepsis.astype(np.float32), np.ones(len(stays.sepsis), dtype=np.float32)
+        return (stays.sepsis == 1).astype(np.float32), np.ones(len(stays.sepsis), dtype=np.float32)
     if name == "sign":
         return stays.sepsis_target()
     one, zero, _ = utility.table(stays.sepsis, stays.rows)
@@ -91,7 +91,7 @@ def fit(x, target, weight, member: Member, threads: int, rounds: int | None = No
 def sepsis_rows(stays: Stays) -> tuple[np.ndarray, np.ndarray]:
     """(hours to learn from [K], their weight [N]): all of the septic stays, some of the others."""
     septic = np.repeat(np.add.reduceat(stays.sepsis == 1, stays.starts) > 0, stays.rows)
-    kept = septic | (np.random.default_rng(SEED).random(len(septic)) < KEPT_SHARE)
+    kept = stays.labelled & (septic | (np.random.default_rng(SEED).random(len(septic)) < KEPT_SHARE))
     return np.flatnonzero(kept), np.where(septic, 1.0, 1.0 / KEPT_SHARE).astype(np.float32)
 
 
@@ -150,7 +150,7 @@ def main():
             print(f"{name}: auroc {roc_auc_score(stays.death, scores[name][stays.ends]):.4f}", flush=True)
         else:
             _, best = utility.best_threshold(scores[name], *utility.table(stays.sepsis, stays.rows))
-            print(f"{name}: utility {best:.4f} auroc {roc_auc_score(stays.sepsis, scores[name]):.4f}", flush=True)
+            print(f"{name}: utility {best:.4f} auroc {roc_auc_score(stays.sepsis[stays.labelled], scores[name][stays.labelled]):.4f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ FALSE_ALARM = -0.05
 
 def per_hour(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(utility of predicting 1, utility of predicting 0) for each hour of one stay."""
-    n = len(labels)
-    if not labels.any():
+    n, septic = len(labels), np.asarray(labels) == 1
+    if not septic.any():
         return np.full(n, FALSE_ALARM), np.zeros(n)
-    since = np.arange(n) - (int(np.argmax(labels)) - OPTIMAL)
+    since = np.arange(n) - (int(np.argmax(septic)) - OPTIMAL)
     rise = np.maximum((since - EARLY) / (OPTIMAL - EARLY), FALSE_ALARM)
     fall = (LATE - since) / (LATE - OPTIMAL)
     one = np.where(since <= OPTIMAL, rise, fall)
@@ -26,16 +26,18 @@ def per_hour(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def table(labels: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Concatenated (one, zero, best) utilities of many stays; best predicts 1 exactly in [t_s-12, t_s+3]."""
+    """Concatenated (one, zero, best) utilities of many stays; best predicts 1 exactly in [t_s-12, t_s+3]. Hours without a label (-1) count nothing."""
     ends = np.cumsum(rows)
     one, zero, best = (np.zeros(len(labels)) for _ in range(3))
     for start, end in zip(ends - rows, ends):
         y = labels[start:end]
         one[start:end], zero[start:end] = per_hour(y)
-        if y.any():
-            since = np.arange(end - start) - (int(np.argmax(y)) - OPTIMAL)
+        if (y == 1).any():
+            since = np.arange(end - start) - (int(np.argmax(y == 1)) - OPTIMAL)
             hit = (since >= EARLY) & (since <= LATE)
             best[start:end] = np.where(hit, one[start:end], zero[start:end])
+    unlabelled = np.asarray(labels) < 0
+    one[unlabelled], zero[unlabelled], best[unlabelled] = 0.0, 0.0, 0.0
     return one, zero, best
 
 
