@@ -33,6 +33,6 @@ step tables/samples parity --bedwatch "$target/bedwatch" --samples "$repository/
 step baseline.json baseline --hidden
 step hidden.json hidden
 step ablations.json ablations
-step evaluation.json evaluate --data "$data" --bedwatch "$target/bedwatch" --bundle "$bundle"
+step evaluation.json evaluate --data "$data" --bedwatch "$target/bedwatch" --bundle "$bundle" --ward "$work/ward"
 "$python" -m bedwatch_training.card --work "$work" --bundle "$bundle"
 step narrator/narrator.pt narrate --data "$data" --work "$work/narrator" --bedwatch "$target/bedwatch" --encoder "$bundle" --out "$repository/inference/models/narrator-v2"

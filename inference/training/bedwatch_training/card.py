@@ -35,6 +35,8 @@ def sepsis(evaluation: dict, baseline: dict) -> list[str]:
     rows = [HEADER.format(what="sepsis"), RULE]
     rows += [line(n, m) for n, m in evaluation["sepsis"]["figures"].items()]
     rows.append(line(f"LightGBM, {baseline['features']} features, A+B", baseline["A+B"]))
+    for name, m in evaluation.get("deterioration", {}).items():
+        rows.append(line(f"deterioration, {name}", m).replace(three(m["utility"]), "-"))
     return rows
 
 
@@ -68,11 +70,12 @@ def ablations(table: dict) -> list[str]:
 CARD = """# {name}
 
 A causal transformer and two forests over the hours of a stay: vitals, labs, charted values, who the patient is. Heads: `sepsis` and `death` (forests
-taught by an ensemble), `deterioration` (the transformer, which also gives the embedding). Research software. It supports an alert that a clinician judges; it is never the primary alarm.
+taught by an ensemble), `deterioration` (the transformer, which also gives the embedding). Research software. It supports an alert that a clinician
+judges; it is never the primary alarm.
 
-- Shape: two networks of 3 layers, width 128, distance-only attention biases, at most 48 hours of context; {trees} tree models ({members}), {size:.1f} MB in one
-  ONNX graph (opset 18, ai.onnx.ml 5). Matrices are int8 with a scale per column, unpacked when loaded: no probability moved by more than {worst:.4f}
-  on 2,000 windows against fp32.
+- Shape: 3 layers, width 128, distance-only attention biases, at most 48 hours of context; two forests of {rounds} trees; {size:.1f} MB in one ONNX graph
+  (opset 18, ai.onnx.ml 5). Matrices are int8 with a scale per column, unpacked when loaded: no probability moved by more than {worst:.4f} on 2,000
+  windows against fp32.
 - Input: contract "hourly-v2", described number by number in `manifest.toml`. Missing is not imputed: last value, mask, age. What the trees read (changes,
   counts, extremes, means against the present) is computed from the tokens inside the graph, by the module that made the training table.
 - Code: `inference/training/`, seed {seed}. Licence of the weights: Apache-2.0.

@@ -101,16 +101,31 @@ def death(args) -> dict:
     return {"figures": {"2012": ranking(p, stays.death)}, "replay": metrics}
 
 
+def deterioration(args, heads) -> dict:
+    """The simulator's ward: decline, as far as the simulator knows it."""
+    stays = Stays.load(args.work / "ward.npz").of("test")
+    stays = stays.hours(stays.deterioration >= 0)
+    records = [p for p in sorted(args.ward.glob("*.psv")) if split_of(p.stem) == "test"]
+    _, table = replay(args.bedwatch, args.bundle, records, args.work / "replay-ward", args.threads)
+    p = by_hour(table, stays, "deterioration", table["at"].min().floor("h"))
+    return {"simulated ward": hourly(p, stays.deterioration, stays.rows, heads["deterioration"]["operating_point"])}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--bedwatch", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--ward", type=Path, help="the simulator's PSV files")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     heads = json.loads((args.work / "calibration.json").read_text())["heads"]
-    write_json(args.work / "evaluation.json", {"sepsis": sepsis(args, heads), "death": death(args)})
+    out = json.loads(path.read_text()) if (path := args.work / "evaluation.json").exists() else {}
+    for name, judge in (("sepsis", sepsis), ("death", lambda a, _: death(a)), ("deterioration", deterioration)):
+        if name not in out and (name != "deterioration" or args.ward):
+            out[name] = judge(args, heads)
+            write_json(path, out)
 
 
 if __name__ == "__main__":

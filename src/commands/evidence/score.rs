@@ -180,7 +180,8 @@ fn shape(text: &str, lexicon: &Lexicon) -> String {
             // A unit belongs to its number.
             None => (1, if out.last() == Some(&"F") { "" } else { words[at] }),
         };
-        if !tag.is_empty() && !(tag == "B" && out.last() == Some(&"B")) {
+        let again = tag == "B" && out.last() == Some(&"B");
+        if !(tag.is_empty() || again) {
             out.push(tag);
         }
         at += taken;
