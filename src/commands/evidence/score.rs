@@ -178,7 +178,7 @@ fn shape(text: &str, lexicon: &Lexicon) -> String {
             Some((n, _)) => (n, words[at]),
             None if is_number(words[at]) => (1, "F"),
             // A unit belongs to its number.
-            None => (1, if out.last() == Some(&"F") { "" } else { words[at] }),
+            None => (1, if out.last() == Some(&"F") && !is_mark(words[at]) { "" } else { words[at] }),
         };
         let again = tag == "B" && out.last() == Some(&"B");
         if !(tag.is_empty() || again) {
@@ -187,6 +187,10 @@ fn shape(text: &str, lexicon: &Lexicon) -> String {
         at += taken;
     }
     out.join(" ")
+}
+
+fn is_mark(word: &str) -> bool {
+    matches!(word, "(" | ")" | "," | ";" | ":" | ".")
 }
 
 fn is_number(word: &str) -> bool {
