@@ -10,7 +10,7 @@ use bedwatch_schemas::{
     alert::{Alert, AlertKind, Phase, Priority},
     frame::FeatureFrame,
     ids::{AlertId, PatientId},
-    risk::{Assessment, Certainty, UNFAMILIAR},
+    risk::{Assessment, Certainty, Head, UNFAMILIAR},
     signal::Signal,
     summary::FeedState,
     time::{ArrivalTime, EventTime},
@@ -196,6 +196,8 @@ impl BedView {
             self.risks = assessment
                 .risks
                 .iter()
+                // Death is ranked for validation; it alerts nobody, and nobody is helped by its number.
+                .filter(|r| r.head != Head::Death)
                 .map(|r| RiskView {
                     head: r.head.name(),
                     probability: r.probability,

@@ -240,7 +240,12 @@ impl Past {
     }
 }
 
-/// The `k` nearest of both, nearest first; the patient's own first where equal.
+/// The least cosine at which one stretch is said to be like another: 60 degrees apart. A convention, so
+/// that the nearest is not told where nothing is near.
+pub const ALIKE_FROM: f32 = 0.5;
+
+/// The `k` nearest of both that are alike ([`ALIKE_FROM`]), nearest first; the patient's own first where
+/// equal.
 #[must_use]
 pub fn nearest(
     exemplars: Option<&Exemplars>,
@@ -254,6 +259,7 @@ pub fn nearest(
     let cosine = |s: &Similar| match s {
         Similar::Own { cosine, .. } | Similar::Exemplar { cosine, .. } => *cosine,
     };
+    all.retain(|similar| cosine(similar) >= ALIKE_FROM);
     all.sort_by(|a, b| cosine(b).total_cmp(&cosine(a)));
     all.truncate(k);
     all
