@@ -32,8 +32,8 @@ OPTIONS = {
     "objective": "regression", "learning_rate": 0.08, "num_leaves": 63, "min_data_in_leaf": 60, "bagging_fraction": 0.8, "bagging_freq": 1,
     "feature_fraction": 0.15, "lambda_l2": 5.0, "max_bin": 63, "seed": SEED, "verbose": -1, "deterministic": True, "force_col_wise": True,
 }  # fmt: skip
-ROUNDS = 700
-SHARE = 0.8  # of the hours
+ROUNDS = 400
+SHARE = 0.5  # of the hours
 
 
 def stack(columns: dict[str, np.ndarray], label) -> dict[str, float]:
@@ -57,9 +57,9 @@ def members(work: Path, head: str, said) -> dict[str, np.ndarray]:
     return found | {"network": said}
 
 
-def learn(x, target, weight, threads) -> lightgbm.Booster:
+def learn(x, target, threads) -> lightgbm.Booster:
     rows = np.flatnonzero(np.random.default_rng(SEED).random(len(target)) < SHARE)
-    data = lightgbm.Dataset(x[rows], target[rows], weight=weight[rows], params={"max_bin": OPTIONS["max_bin"]})
+    data = lightgbm.Dataset(x[rows], target[rows], params={"max_bin": OPTIONS["max_bin"]})
     return lightgbm.train(OPTIONS | {"num_threads": threads}, data, ROUNDS)
 
 
@@ -84,9 +84,7 @@ def main():
         weights = stack({n: c[at] for n, c in columns.items()}, label)
         ensemble = sum(w * columns[n] for n, w in weights.items())
         x = np.load(args.work / f"{name}.summary.npy", mmap_mode="r")
-        # Death is ranked by what is said at a stay's end; the first hours matter less.
-        weight = stays.death_target()[1] if head == "death" else np.ones(len(ensemble))
-        student = learn(x, ensemble, weight, args.threads)
+        student = learn(x, ensemble, args.threads)
         student.save_model(args.work / "students" / f"{head}.txt")
         score = np.concatenate([student.predict(part) for part in np.array_split(x, 20)])
         np.savez(args.work / "students" / f"{head}.npz", score=score.astype(np.float32), ensemble=ensemble.astype(np.float32))
