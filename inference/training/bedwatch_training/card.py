@@ -117,9 +117,13 @@ Sensitivity, false positive rate and positive predictivity count hours at the ma
 
 {hidden}
 
-### Ablations (sepsis, on stays for making models, each answer out of fold)
+These figures and LightGBM's are computed by the training package on kept-aside stays; all others above come from the engine's replay.
+
+### Ablations (sepsis ensemble, on stays for making models, each answer out of fold)
 
 {ablations}
+
+Not compared: a network without pretraining; event tokens and cross-modal attention, which this encoder does not have.
 
 ## Known failures
 
