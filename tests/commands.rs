@@ -45,7 +45,7 @@ fn a_text_finds_simulated_stretches() {
 fn the_shipped_bundles_stand_and_a_damaged_one_is_refused() {
     ok(bedwatch().args(["models", "verify"]));
     let listed = String::from_utf8(ok(bedwatch().args(["models", "list"])).stdout).unwrap();
-    assert!(listed.contains("encoder-hourly-v2") && listed.contains("narrator-v1"), "{listed}");
+    assert!(listed.contains("encoder-hourly-v2") && listed.contains("narrator-v2"), "{listed}");
     ok(bedwatch().args(["models", "card", "encoder-hourly-v2"]));
     let folder = Folder::new("models");
     let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("inference/models/encoder-hourly-v2");

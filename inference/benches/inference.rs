@@ -119,7 +119,7 @@ fn encoder(c: &mut Criterion, runtime: &Runtime) {
 }
 
 fn narrator(c: &mut Criterion, runtime: &Runtime) {
-    let Some(bundle) = bundle("narrator-v1") else { return };
+    let Some(bundle) = bundle("narrator-v2") else { return };
     let onnx = bundle.file("decoder.onnx").expect("the bundle lists its decoder");
     let session = runtime.session(onnx, 1).expect("the decoder loads");
     let mut decoder = Decoder::new(session, &Stated::default()).expect("the layout is the usual one");

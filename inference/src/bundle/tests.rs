@@ -203,7 +203,7 @@ pub(crate) fn tiny_with(file: &str, bytes: &[u8]) -> Bundle {
 
 #[test]
 fn the_shipped_bundles_verify() {
-    for name in ["encoder-hourly-v2", "narrator-v1"] {
+    for name in ["encoder-hourly-v2", "narrator-v2"] {
         if let Some(bundle) = shipped(name) {
             assert_eq!(bundle.manifest().name, name);
             assert!(bundle.card().starts_with('#'));

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The shipped bundle.
-const NAME: &str = "narrator-v1";
+const NAME: &str = "narrator-v2";
 
 fn narrator(test: &str) -> Option<(Narrator, Bundle)> {
     let bundle = shipped(NAME)?;

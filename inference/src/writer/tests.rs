@@ -46,7 +46,7 @@ fn without_a_narrator_the_template_speaks_with_its_reason() {
 #[test]
 fn with_a_narrator_raised_alerts_are_its_own_and_a_deadline_is_kept() {
     let name = "with_a_narrator_raised_alerts_are_its_own";
-    let (Some(bundle), Some(runtime)) = (shipped("narrator-v1"), installed(name)) else { return };
+    let (Some(bundle), Some(runtime)) = (shipped("narrator-v2"), installed(name)) else { return };
     let writer = Writer::new(Some(Narrator::load(&runtime, &bundle, 1).unwrap()));
     let e = evidence();
     let raised = request(AlertKind::Shock, Phase::Raised, &e);
@@ -69,7 +69,7 @@ proptest! {
     /// The bundle's words do not make the checker refuse the template.
     #[test]
     fn the_template_passes_with_the_bundles_words(evidence in evidences()) {
-        if let Some(bundle) = shipped("narrator-v1") {
+        if let Some(bundle) = shipped("narrator-v2") {
             let lexicon = Lexicon::parse(bundle.file("lexicon.json").unwrap()).unwrap();
             for kind in AlertKind::ALL {
                 let text = template::write(kind, Phase::Updated, Priority::Low, &evidence);

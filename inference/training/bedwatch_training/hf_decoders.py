@@ -1,6 +1,6 @@
 """Test vectors: Hugging Face decoders the engine's runtime must run token for token.
 
-    python -m bedwatch_training.hf_decoders --out ../tests-data/hf-decoders --narrator ../models/narrator-v1
+    python -m bedwatch_training.hf_decoders --out ../tests-data/hf-decoders --narrator ../models/narrator-v2
 
 Tiny models of the Llama, Qwen2 and Qwen3 architectures with random weights
 (seeded) are exported in the usual layout: `input_ids [batch, sequence]`,

@@ -25,7 +25,7 @@ def manifest_of(name):
 
 class Bundles(unittest.TestCase):
     def test_hashes_and_opset(self):
-        for name in (ENCODER, "narrator-v1"):
+        for name in (ENCODER, "narrator-v2"):
             manifest = manifest_of(name)
             for file in manifest["files"]:
                 self.assertEqual(sha256(MODELS / name / file["path"]), file["sha256"], file["path"])

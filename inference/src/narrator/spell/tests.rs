@@ -76,7 +76,7 @@ fn spelled(name: &str, narrator: &Bundle, change: impl Fn(String) -> String) -> 
 #[test]
 fn what_a_random_llama_spells_passes_the_checker_or_is_replaced() {
     let name = "what_a_random_llama_spells_passes_the_checker_or_is_replaced";
-    let (Some(narrator), Some(runtime)) = (shipped("narrator-v1"), installed(name)) else { return };
+    let (Some(narrator), Some(runtime)) = (shipped("narrator-v2"), installed(name)) else { return };
     let bundle = spelled("random", &narrator, |m| m);
     let writer = Writer::with(Narrator::load(&runtime, &bundle.1, 1).unwrap());
     let mut runner = proptest::test_runner::TestRunner::deterministic();
@@ -118,7 +118,7 @@ fn what_a_random_llama_spells_passes_the_checker_or_is_replaced() {
 /// the constraint allowed; and what is allowed is exactly what leads on to a word.
 #[test]
 fn tokens_spell_allowed_words_and_nothing_else() {
-    let Some(narrator) = shipped("narrator-v1") else { return };
+    let Some(narrator) = shipped("narrator-v2") else { return };
     let words = Tokenizer::from_bytes(narrator.file("tokenizer.json").unwrap()).unwrap();
     let lexicon = crate::lexicon::Lexicon::parse(narrator.file("lexicon.json").unwrap()).unwrap();
     let eos = words.token_to_id("<eos>").unwrap();
@@ -174,7 +174,7 @@ fn tokens_spell_allowed_words_and_nothing_else() {
 #[test]
 fn a_spelling_that_does_not_fit_is_refused() {
     let name = "a_spelling_that_does_not_fit_is_refused";
-    let (Some(narrator), Some(runtime)) = (shipped("narrator-v1"), installed(name)) else { return };
+    let (Some(narrator), Some(runtime)) = (shipped("narrator-v2"), installed(name)) else { return };
     for (case, from, to, want) in [
         ("small", "vocab_size = 512", "vocab_size = 511", "vocab_size is less"),
         ("heads", "n_kv_head = 2", "n_kv_head = 4", "kv_heads 2, and its manifest says 4"),
