@@ -113,10 +113,14 @@ pub fn band(subject: Subject, value: f64) -> Band {
 
 /// For every current signal outside its limits the nearest end of them, in signal order: what a model
 /// may be asked to imagine. Where values are whole numbers and the limit stands below the last that is
-/// high (SpO2 95.9), the first that is within.
+/// high (SpO2 95.9), the first that is within. What people set and the patient does not answer for
+/// (inspired oxygen, ventilation) is not imagined: it would read as advice.
 #[must_use]
 pub fn targets(frame: &FeatureFrame) -> Vec<Change> {
     let target = |&signal: &Signal| {
+        if matches!(signal, Signal::Fio2 | Signal::MechanicalVentilation) {
+            return None;
+        }
         let (value, _, _) = frame.current(signal)?;
         let (_, low, high, _) = signal_row(signal)?;
         let whole = matches!(signal, Signal::Spo2 | Signal::Sao2 | Signal::GcsTotal);
@@ -208,6 +212,9 @@ mod tests {
                 assert!(signal.is_plausible(change.value));
             }
         }
+        let set = frame(60).charted(Signal::Fio2, 80.0, Span::secs(5));
+        assert_ne!(band(Subject::Signal(Signal::Fio2), 80.0), Band::Normal);
+        assert_eq!(targets(&set), [], "what is set is not what is wrong");
         let old = frame(60).charted(Signal::AbpMean, 50.0, past_validity(Signal::AbpMean));
         assert_eq!(targets(&old), [], "a value that no longer speaks of the patient");
         let lab = frame(60).lab_of(Signal::Lactate, 4.2, Span::hours(1));
