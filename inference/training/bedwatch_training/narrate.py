@@ -17,10 +17,7 @@ from pathlib import Path
 
 import zstandard
 
-
-def is_test(record: str) -> bool:
-    """The fifth of all stays that no model learns from: the encoders' split, by the same hash of the record's name."""
-    return int(hashlib.sha256(f"bedwatch-encoder-v1:{record}".encode()).hexdigest(), 16) % 10 >= 8
+from .splits import split_of
 
 
 def unpack(data: Path, work: Path, train: int, unseen: int):
@@ -34,7 +31,7 @@ def unpack(data: Path, work: Path, train: int, unseen: int):
             stays = [(Path(m.name).stem, tar.extractfile(m).read()) for m in tar if m.isfile()]
         stays.sort(key=lambda s: hashlib.sha256(f"narrator:{s[0]}".encode()).digest())
         for part, most in wanted.items():
-            chosen = [s for s in stays if is_test(s[0]) == (part == "unseen")][: most // 2]
+            chosen = [s for s in stays if (split_of(s[0]) == "test") == (part == "unseen")][: most // 2]
             for name, psv in chosen:
                 (work / "psv" / part / f"{name}.psv").write_bytes(psv)
 
