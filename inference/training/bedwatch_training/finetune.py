@@ -123,15 +123,11 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--half", type=int, choices=(0, 1), help="one network alone; both by default")
     parser.add_argument("--from-scratch", action="store_true", help="without pretraining (ablation)")
-    parser.add_argument("--only-site", help="use this hospital's 2019 stays alone (hidden-hospital runs)")
-    parser.add_argument("--pretrained", default="pretrained.pt")
     parser.add_argument("--out", default="network", help="WORK/OUT.{half}.pt")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     sets = load(args.work)
-    if args.only_site:
-        sets["cinc2019"] = sets["cinc2019"].pick(sets["cinc2019"].site == args.only_site)
-    saved = torch.load(args.work / args.pretrained, weights_only=False)
+    saved = torch.load(args.work / "pretrained.pt", weights_only=False)
     mean, sd = saved["mean"], saved["sd"]
     for half in (0, 1) if args.half is None else (args.half,):
         inside = {n: s.of("make").pick(s.of("make").fold % 2 == half) for n, s in sets.items()}

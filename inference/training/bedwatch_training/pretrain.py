@@ -4,7 +4,7 @@
 
 The network learns, on the stays for making models of every set at hand, to foretell the
 next hour and to fill in signals that were hidden from it. Reads WORK/*.npz,
-writes WORK/pretrained.pt. Seeded; resumes from WORK/pretrained.partial.pt.
+writes WORK/pretrained.pt. Seeded; a stopped run begins anew.
 """
 
 import argparse
@@ -63,13 +63,9 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--only-site", help="use this hospital's 2019 stays alone (hidden-hospital runs)")
-    parser.add_argument("--out", default="pretrained.pt")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     sets = load(args.work)
-    if args.only_site:
-        sets["cinc2019"] = sets["cinc2019"].pick(sets["cinc2019"].site == args.only_site)
     mean, sd = normalise(sets)
     rng, generator = generators()
     every = feeds({n: s.of("make") for n, s in sets.items()}, mean, sd)
@@ -94,7 +90,7 @@ def main():
             schedule.step()
             losses.append(loss.item())
         print(f"epoch {epoch}: loss {np.mean(losses):.4f} {time.time() - began:.0f} s", flush=True)
-    torch.save({"state": encoder.state_dict(), "mean": mean, "sd": sd, "sets": sorted(sets)}, args.work / args.out)
+    torch.save({"state": encoder.state_dict(), "mean": mean, "sd": sd, "sets": sorted(sets)}, args.work / "pretrained.pt")
 
 
 if __name__ == "__main__":
