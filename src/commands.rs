@@ -91,7 +91,7 @@ fn sentence(error: &anyhow::Error) -> String {
 }
 
 /// Reads a duration such as `90s`, `10m`, `24h`, `2d`.
-fn duration(text: &str) -> Result<Span, String> {
+pub(crate) fn duration(text: &str) -> Result<Span, String> {
     let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let n: i64 =
         digits.parse().map_err(|_| format!("{text} is not a duration; write 90s, 10m, 24h or 2d"))?;

@@ -104,6 +104,9 @@ pub struct Models {
     pub encoder: String,
     /// The hospital whose certainty the encoder's bundle states; `any` where it is none of them.
     pub site: String,
+    /// The fusion's bundle, which joins the encoder with EEG, beats, sensor glucose, minutes and events;
+    /// empty: the hours alone. It must have been trained beside this encoder.
+    pub fusion: String,
     /// The narrator's bundle; empty: template only.
     pub narrator: String,
     /// Absolute path of `libonnxruntime.so`; else `BEDWATCH_ONNXRUNTIME`, else the cache that
@@ -119,6 +122,7 @@ impl Default for Models {
             folder: PathBuf::new(),
             encoder: "encoder-hourly-v2".to_owned(),
             site: "any".to_owned(),
+            fusion: String::new(),
             narrator: "narrator-v2".to_owned(),
             onnxruntime: PathBuf::new(),
             provider: "cpu".to_owned(),

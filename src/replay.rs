@@ -12,6 +12,7 @@ pub mod outcome;
 pub mod report;
 pub mod risks;
 mod source;
+pub mod ward;
 
 use std::{
     collections::BTreeMap,

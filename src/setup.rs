@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use bedwatch_inference::{
     bundle::Bundle,
     encoder::Encoder,
+    fusion::Fusion,
     narrator::Narrator,
     runtime::{Provider, Runtime},
     writer::Writer,
@@ -78,7 +79,7 @@ pub fn models(config: &Config) -> anyhow::Result<Models> {
     let config = &config.models;
     if config.encoder.is_empty() && (config.narrator.is_empty() || server.is_some()) {
         let writer = server.unwrap_or_else(|| Writer::new(None));
-        return Ok(Models { encoder: None, writer: Arc::new(writer) });
+        return Ok(Models { encoder: None, fusion: None, writer: Arc::new(writer) });
     }
     let Some(library) = onnxruntime(&config.onnxruntime) else {
         bail!(
@@ -101,12 +102,19 @@ pub fn models(config: &Config) -> anyhow::Result<Models> {
             Some(Arc::new(loaded.with_context(|| format!("the model bundle {name} is refused"))?))
         }
     };
+    let fusion = match (&encoder, config.fusion.as_str()) {
+        (None, _) | (_, "") => None,
+        (Some(encoder), name) => {
+            let loaded = Fusion::load(&runtime, &open(name)?, 1, encoder.model());
+            Some(Arc::new(loaded.with_context(|| format!("the model bundle {name} is refused"))?))
+        }
+    };
     let writer = match (server, config.narrator.as_str()) {
         (Some(writer), _) => writer,
         (None, "") => Writer::new(None),
         (None, name) => Writer::new(Some(paired(&runtime, &open(name)?, encoder.as_deref())?)),
     };
-    Ok(Models { encoder, writer: Arc::new(writer) })
+    Ok(Models { encoder, fusion, writer: Arc::new(writer) })
 }
 
 /// A narrator that takes the embeddings of this encoder, where it was trained beside it.

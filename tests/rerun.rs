@@ -95,7 +95,7 @@ fn check(name: &str, bundle: &Path, beds: usize, least: usize) {
     let runtime = Runtime::load(setup::onnxruntime(Path::new("")).unwrap()).unwrap();
     let encoder = Arc::new(Encoder::load(&runtime, &Bundle::open(bundle).unwrap(), 1).unwrap());
     let writer = Arc::new(Writer::new(None));
-    let models = Models { encoder: Some(encoder.clone()), writer: writer.clone() };
+    let models = Models { encoder: Some(encoder.clone()), fusion: None, writer: writer.clone() };
     let mut told = Told::default();
     let records = ward::records(beds, Span::hours(24), Span::secs(5), false);
     ward::fold(&records, models, |step| {

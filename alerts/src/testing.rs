@@ -212,6 +212,7 @@ pub fn assessment(secs: i64, sepsis: f32, deterioration: f32) -> Assessment {
         patient: patient(),
         at: at(secs),
         model: ModelRef { name: "encoder".to_owned(), version: "3".to_owned() },
+        fusion: None,
         risks: [(Head::Sepsis, sepsis), (Head::Deterioration, deterioration)].map(risk).to_vec(),
         distance: None,
         unfamiliar: false,

@@ -9,7 +9,11 @@ use bedwatch_schemas::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{cardiac::Cardiac, eeg::Eeg, glucose::Glucose};
+use crate::{
+    cardiac::{self, Cardiac},
+    eeg::{self, Eeg},
+    glucose::Glucose,
+};
 
 /// The analysers of one patient.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -64,6 +68,26 @@ impl Analysers {
     #[must_use]
     pub fn glucose_summary(&self, at: EventTime) -> Option<GlucoseSummary> {
         self.glucose.as_ref()?.summary(at)
+    }
+
+    /// Rows of the EEG of `(from, to]`, oldest first.
+    pub fn eeg_rows(&self, from: EventTime, to: EventTime) -> impl Iterator<Item = eeg::Row> {
+        self.eeg.iter().flat_map(move |e| e.rows(from, to))
+    }
+
+    /// Rows of one waveform's beats of `(from, to]`, oldest first.
+    pub fn cardiac_rows(
+        &self,
+        modality: Modality,
+        from: EventTime,
+        to: EventTime,
+    ) -> impl Iterator<Item = &cardiac::Row> {
+        self.cardiac.iter().filter(move |c| c.0 == modality).flat_map(move |(_, c)| c.rows(from, to))
+    }
+
+    /// Readings of sensor glucose of `(from, to]`, oldest first, mg/dL.
+    pub fn readings(&self, from: EventTime, to: EventTime) -> impl Iterator<Item = (EventTime, f64)> {
+        self.glucose.iter().flat_map(move |g| g.readings(from, to))
     }
 
     /// Takes over what a record that was the same person has and this one has not.

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 
 use bedwatch_schemas::{
     event::{Modality, Provenance},
+    recent::Track,
     summary::CardiacSummary,
     time::{EventTime, Span},
     waveform::WaveformBlock,
@@ -74,6 +75,27 @@ struct Lead {
     beats: VecDeque<Beat>,
     shapes: VecDeque<(f64, [f32; SHAPE_POINTS])>,
     variability: Variability,
+    /// One row a minute of signal, oldest first.
+    rows: VecDeque<Row>,
+}
+
+const ROW_SECS: u64 = 60;
+
+/// What was found in ten seconds, kept for models once a minute of signal.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The end of the ten seconds.
+    pub at: EventTime,
+    /// Rate, /min, where it is believed.
+    pub rate_per_min: Option<f32>,
+    /// Quality, 0 to 1.
+    pub quality: f32,
+    /// SDNN and RMSSD of five minutes, ms.
+    pub variability_ms: [Option<f32>; 2],
+    /// Low- and high-frequency power of five minutes, ms².
+    pub power_ms2: [Option<f32>; 2],
+    /// Systolic, diastolic, mean, mm\[Hg\]; where the rate is believed.
+    pub pressure: Option<[f32; 3]>,
 }
 
 /// A beat by its sample number.
@@ -113,6 +135,11 @@ impl Cardiac {
         let modality = self.modality;
         let lead = self.lead.get_or_insert_with(|| Lead::new(modality, block, provenance));
         lead.push(block, provenance, &mut self.counts);
+    }
+
+    /// The rows of `(from, to]`, oldest first.
+    pub fn rows(&self, from: EventTime, to: EventTime) -> impl Iterator<Item = &Row> {
+        self.lead.iter().flat_map(|lead| &lead.rows).filter(move |r| r.at > from && r.at <= to)
     }
 
     /// Rate, quality and variability as of `at`; `None` before ten seconds of signal, and five minutes
@@ -170,6 +197,7 @@ impl Lead {
             beats: VecDeque::new(),
             shapes: VecDeque::new(),
             variability: Variability::default(),
+            rows: VecDeque::new(),
         }
     }
 
@@ -242,6 +270,29 @@ impl Lead {
         if self.position.is_multiple_of(VARIABILITY_EVERY_SECS * self.rate_hz().round() as u64) {
             self.forget_old();
             self.variability = Variability::new(&self.intervals());
+        }
+        if self.position.is_multiple_of(ROW_SECS * self.rate_hz().round() as u64) {
+            if self.rows.len() == Track::Cardiac.rows() + 1 {
+                self.rows.pop_front();
+            }
+            self.rows.push_back(self.row());
+        }
+    }
+
+    fn row(&self) -> Row {
+        let (quality, rate) = self.quality_and_rate();
+        let believed = rate.filter(|_| quality >= quality::least_correlation(self.modality));
+        let v = self.variability;
+        let small = |x: Option<f64>| x.map(|x| x as f32);
+        Row {
+            at: self.timeline.time_of(self.position as f64),
+            rate_per_min: small(believed),
+            quality: quality as f32,
+            variability_ms: [small(v.sdnn_ms), small(v.rmssd_ms)],
+            power_ms2: [small(v.lf_ms2), small(v.hf_ms2)],
+            pressure: believed
+                .and_then(|_| self.pressure())
+                .map(|(systolic, diastolic, mean)| [systolic as f32, diastolic as f32, mean as f32]),
         }
     }
 

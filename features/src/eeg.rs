@@ -10,8 +10,11 @@
 //! the artifact share and the seizure figures belong to the latest window of all: a cap that has
 //! come off shows as `good_channels` 0 and an `at` that stands still.
 
+use std::collections::VecDeque;
+
 use bedwatch_schemas::{
     event::Provenance,
+    recent::{EEG_COLUMNS, Track},
     summary::EegSummary,
     time::{EventTime, Span},
     waveform::{WaveformBlock, WaveformKind},
@@ -81,6 +84,22 @@ struct Recording {
     /// End of the latest window, and how many of its channels were good.
     latest: Option<(EventTime, u16)>,
     good: Option<Good>,
+    /// One row every [`ROW_HOPS`] windows, oldest first.
+    rows: VecDeque<Row>,
+}
+
+/// Windows between two rows.
+const ROW_HOPS: u64 = 10;
+
+/// The features of one window, kept for models: the columns of
+/// [`EEG_COLUMNS`](bedwatch_schemas::recent::EEG_COLUMNS). Without a good channel only those of channels
+/// and seizures.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// End of the window.
+    pub at: EventTime,
+    /// The columns.
+    pub values: [Option<f32>; EEG_COLUMNS.len()],
 }
 
 /// Up to four channels.
@@ -137,6 +156,14 @@ impl Eeg {
             Some(recording) => recording.push(block, provenance, &mut self.counts, &mut self.rejected),
             None => self.counts.refused_blocks += 1,
         }
+    }
+
+    /// The rows of `(from, to]`, oldest first.
+    /// The last is that of the latest window.
+    pub fn rows(&self, from: EventTime, to: EventTime) -> impl Iterator<Item = Row> {
+        let latest = |r: &Recording| r.latest.map(|(at, good)| r.row(at, good));
+        let rows = self.recording.iter().flat_map(move |r| r.rows.iter().copied().chain(latest(r)));
+        rows.filter(move |r| r.at > from && r.at <= to)
     }
 
     /// The features as of `at`; `None` before the first window with a good channel, and five minutes
@@ -204,6 +231,7 @@ impl Recording {
             seizure: Seizure::new(picks.len()),
             latest: None,
             good: None,
+            rows: VecDeque::new(),
             picks,
         })
     }
@@ -320,6 +348,39 @@ impl Recording {
         }
         self.seizure.push(window);
         self.trends.push(self.second(window, good));
+        if (self.position / self.hop as u64).is_multiple_of(ROW_HOPS) {
+            if self.rows.len() == Track::Eeg.rows() + 1 {
+                self.rows.pop_front();
+            }
+            self.rows.push_back(self.row(at, good));
+        }
+    }
+
+    /// The latest window's features.
+    fn row(&self, at: EventTime, good: u16) -> Row {
+        let m = self.good.filter(|g| g.at == at).map(|g| g.medians);
+        let log = |x: f32| x.max(1e-3).log10();
+        let margins = self.trends.aeeg_margins_uv();
+        let [delta, theta, alpha, beta] = m.map_or([None; 4], |m| m.relative.map(Some));
+        let values = [
+            m.map(|m| log(m.total_uv2)),
+            delta,
+            theta,
+            alpha,
+            beta,
+            m.map(|m| m.sef95_hz),
+            m.map(|m| m.peak_hz),
+            m.map(|m| m.entropy),
+            m.map(|m| log(m.line_length_uv)),
+            m.and_then(|m| m.asymmetry),
+            margins.map(|a| a.0 as f32),
+            margins.map(|a| a.1 as f32),
+            self.trends.burst_suppression_percent().map(|x| x as f32),
+            Some(f32::from(good) / (self.picks.len().max(1) as f32)),
+            Some(self.seizure.score()),
+            Some(self.seizure.burden() as f32),
+        ];
+        Row { at, values }
     }
 
     fn second(&self, window: &[ChannelWindow], good: u16) -> Second {

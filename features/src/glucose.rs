@@ -102,6 +102,13 @@ impl Glucose {
         self.readings.drain(..old);
     }
 
+    /// The readings of `(from, to]`, oldest first, in mg/dL.
+    pub fn readings(&self, from: EventTime, to: EventTime) -> impl Iterator<Item = (EventTime, f64)> {
+        let (first, last) =
+            (self.readings.partition_point(|r| r.at <= from), self.readings.partition_point(|r| r.at <= to));
+        self.readings[first..last.max(first)].iter().map(|r| (r.at, r.mg_dl))
+    }
+
     /// The summary of the readings up to `at`; `None` when the last 24 h hold none.
     #[must_use]
     pub fn summary(&self, at: EventTime) -> Option<GlucoseSummary> {

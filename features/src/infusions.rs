@@ -161,6 +161,18 @@ impl Infusions {
         self.courses.iter().filter_map(|c| c.summary(at)).collect()
     }
 
+    /// Every word of `(from, to]`: drug, action, dose and time, in drug order, then time.
+    pub fn words(
+        &self,
+        from: EventTime,
+        to: EventTime,
+    ) -> impl Iterator<Item = (Drug, InfusionAction, Option<Dose>, EventTime)> {
+        self.courses.iter().flat_map(move |c| {
+            let words = c.until(to).iter().filter(move |w| w.at > from);
+            words.map(|w| (c.drug, w.action, w.dose, w.at))
+        })
+    }
+
     /// The stretches during which `drug` flowed, up to `at`, oldest first.
     pub fn stretches(&self, drug: Drug, at: EventTime) -> impl Iterator<Item = Stretch> {
         self.courses.iter().filter(move |c| c.drug == drug).flat_map(move |c| c.stretches(at))

@@ -12,6 +12,7 @@ pub mod infusions;
 pub mod labs;
 pub mod pane;
 pub mod panes;
+mod recent;
 pub mod scores;
 pub mod spectrum;
 pub mod state;

@@ -13,6 +13,7 @@ use bedwatch_schemas::{
     frame::{FeatureFrame, hour_of},
     ids::PatientId,
     medication::{Drug, Infusion},
+    recent::Recent,
     signal::{Signal, SignalClass},
     time::{EventTime, Span},
     waveform::WaveformBlock,
@@ -28,7 +29,7 @@ use crate::{
     grid::{Grid, start_of},
     infusions::Infusions,
     labs::Labs,
-    scores,
+    recent, scores,
     vitals::Vitals,
     word::{Outcome, Word},
 };
@@ -259,6 +260,12 @@ impl PatientState {
         };
         frame.scores = self.scores(&frame);
         frame
+    }
+
+    /// The latest stretch before `at` at finer scales than the hour.
+    #[must_use]
+    pub fn recent(&self, at: EventTime) -> Recent {
+        recent::of(&self.vitals, &self.labs, &self.infusions, &self.analysers, at)
     }
 
     fn scores(&self, frame: &FeatureFrame) -> Vec<bedwatch_schemas::score::Score> {

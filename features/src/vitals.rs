@@ -38,6 +38,11 @@ impl Vitals {
         self.series.get(i)
     }
 
+    /// Every series, in signal order.
+    pub fn iter(&self) -> impl Iterator<Item = &Series> {
+        self.series.iter()
+    }
+
     /// Summaries at `at`, in signal order.
     #[must_use]
     pub fn summaries(&self, at: EventTime) -> Vec<VitalSummary> {

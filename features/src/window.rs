@@ -257,6 +257,24 @@ impl Series {
         found.into_iter().zip(WindowLength::ALL).filter_map(stats).collect()
     }
 
+    /// The mean of each clock minute `(start, start + 1 min]` that begins at or after `from` and holds a
+    /// value up to `at`, oldest first, with the minute's beginning. `from` at most an hour before `at`.
+    pub fn minute_means(&self, from: EventTime, at: EventTime) -> Vec<(EventTime, f64)> {
+        let mut panes: Vec<(EventTime, Pane)> = Vec::new();
+        for c in self.minutes.iter().filter(|c| c.start >= from && (c.start + MINUTE).min(self.folded) <= at)
+        {
+            panes.push((c.start, c.pane));
+        }
+        for s in self.raw_in(from, at) {
+            let start = pane_start(s.at, MINUTE);
+            match panes.last_mut() {
+                Some((of, pane)) if *of == start => pane.push(s.at, s.value),
+                _ => panes.push((start, Pane::of(s.at, s.value))),
+            }
+        }
+        panes.into_iter().map(|(start, pane)| (start, pane.mean())).collect()
+    }
+
     /// The median of the last intervals up to `at`; `None` with fewer than three values.
     #[must_use]
     pub fn interval(&self, at: EventTime) -> Option<Span> {

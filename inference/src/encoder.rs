@@ -220,6 +220,7 @@ impl Encoder {
             patient: frame.patient.clone(),
             at: frame.at,
             model: self.model.clone(),
+            fusion: None,
             risks: self.heads.risks(&answer.logits),
             distance: answer.distance,
             unfamiliar: self.is_unfamiliar(answer.distance),

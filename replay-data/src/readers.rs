@@ -35,6 +35,8 @@ use bedwatch_schemas::{
     time::{ArrivalTime, EventTime, Span},
 };
 
+use crate::simulator::TrueEpisode;
+
 pub use cinc2012::NOTES as CINC2012_NOTES;
 pub use detect::{Format, detect};
 pub use error::{At, Error, Fault};
@@ -111,6 +113,8 @@ pub enum Labels {
         /// Whether the patient died in hospital.
         death: bool,
     },
+    /// What truly happened to a simulated patient.
+    Episodes(Vec<TrueEpisode>),
 }
 
 /// The labels of one hour.

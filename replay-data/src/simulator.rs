@@ -34,7 +34,7 @@ use bedwatch_schemas::{
 pub use course::{Scenario, ScenarioPlan};
 pub use hourly::{Hour, HourlyStay, hourly_table, training_hours, training_scenario, write_psv};
 
-use course::{Opening, demo_scenario};
+use course::{Episode, Opening, demo_scenario};
 use rng::{Concern, between, exponential, stream};
 use stay::{Pending, Plan, Stay, demo_opening};
 
@@ -169,7 +169,7 @@ impl Ward {
         if !(Span::ZERO..=Span::hours(24 * 60)).contains(&config.history) {
             return Err(Error::History);
         }
-        if let ScenarioPlan::Random { rate } = config.scenarios
+        if let ScenarioPlan::Random { rate } | ScenarioPlan::First { rate, .. } = config.scenarios
             && !(0.0..=10.0).contains(&rate)
         {
             return Err(Error::Rate);
@@ -214,10 +214,16 @@ impl Bed {
         let scenario = match config.scenarios {
             ScenarioPlan::Demo => demo_scenario(config.seed, bed),
             ScenarioPlan::Random { .. } => Scenario::Stable,
+            ScenarioPlan::First { scenario, .. } => scenario,
         };
         // The demonstrated beds are ordinary people; further stable beds are anybody.
         let opening = match config.scenarios {
             ScenarioPlan::Demo if bed < 8 || scenario != Scenario::Stable => demo_opening(scenario),
+            ScenarioPlan::First { .. } if scenario != Scenario::Stable => {
+                let rng = &mut stream(config.seed, bed, 0, Concern::Opening);
+                let onset = between(rng, 0.0, 900.0);
+                Opening::First(Episode::random(scenario, onset, rng))
+            }
             _ => Opening::None,
         };
         let rng = &mut stream(config.seed, bed, 0, Concern::Scenario);
@@ -230,7 +236,7 @@ impl Bed {
     fn plan(config: &WardConfig) -> Plan {
         let rate_per_hour = match config.scenarios {
             ScenarioPlan::Demo => 1.0 / 48.0,
-            ScenarioPlan::Random { rate } => rate,
+            ScenarioPlan::Random { rate } | ScenarioPlan::First { rate, .. } => rate,
         };
         Plan {
             from: 0,

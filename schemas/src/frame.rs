@@ -119,6 +119,12 @@ impl HourGrid {
         self.values.len() / Signal::COUNT
     }
 
+    /// Whether any signal was ever observed.
+    #[must_use]
+    pub fn has_values(&self) -> bool {
+        self.before.iter().any(Option::is_some) || self.values.iter().any(|x| x.is_finite())
+    }
+
     /// The row of one hour; `None` outside the grid.
     #[must_use]
     pub fn row(&self, hour: i64) -> Option<&[f32]> {
@@ -134,7 +140,7 @@ pub const fn hour_of(time: EventTime) -> i64 {
 }
 
 /// Missing values as `null` in JSON and as `NaN` in compact codecs.
-mod nullable {
+pub(crate) mod nullable {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub fn serialize<S: Serializer>(values: &[f32], s: S) -> Result<S::Ok, S::Error> {

@@ -19,6 +19,7 @@ pub mod ids;
 pub mod medication;
 pub mod publish;
 pub mod rationale;
+pub mod recent;
 pub mod risk;
 pub mod score;
 pub mod signal;

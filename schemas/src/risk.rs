@@ -115,7 +115,10 @@ pub struct Assessment {
     pub at: EventTime,
     /// The bundle that said it.
     pub model: ModelRef,
-    /// One risk for each head that the bundle has, in the order of [`Head::ALL`].
+    /// The bundle that joined other modalities and finer scales, where one is in force.
+    #[serde(default)]
+    pub fusion: Option<ModelRef>,
+    /// One risk for each head that the bundles have and can speak, in the order of [`Head::ALL`].
     pub risks: Vec<Risk>,
     /// How far the picture lies from what the model was trained on; `None` where the bundle
     /// measures none. Bigger is stranger.

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context, bail};
+use bedwatch_inference::encoder::Encoder;
 use bedwatch_replay_data::readers;
 use bedwatch_schemas::time::Span;
 use clap::Subcommand;
@@ -10,13 +11,14 @@ use clap::Subcommand;
 use super::replay::{Progress, format};
 use crate::{
     clock::{Clock, SystemClock},
+    config::{Backend, Config},
     replay::{self, export},
-    terminal,
+    setup, terminal,
 };
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Writes hours.parquet and events.parquet; no models are needed.
+    /// Writes the tables of docs/training-tables.md; no models are needed but for --embed.
     Export(Export),
 }
 
@@ -37,6 +39,12 @@ pub(super) struct Export {
     /// Sources replayed at a time; all cores by default. The files do not depend on it.
     #[arg(long)]
     threads: Option<usize>,
+    /// A row of moments.parquet at most this often for one patient.
+    #[arg(long, value_parser = super::duration, default_value = "1h")]
+    moments_every: Span,
+    /// Give each moment the configured encoder's embedding.
+    #[arg(long)]
+    embed: bool,
     /// The configuration file.
     #[arg(long)]
     config: Option<PathBuf>,
@@ -48,6 +56,13 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
     }
 }
 
+/// The configured encoder, without a narrator.
+fn encoder(mut config: Config) -> anyhow::Result<Option<Arc<Encoder>>> {
+    config.models.narrator.clear();
+    config.narrator.backend = Backend::Onnx;
+    Ok(setup::models(&config)?.encoder)
+}
+
 fn export(args: &Export) -> anyhow::Result<()> {
     let config = super::load_config(args.config.as_ref())?;
     let options = readers::Options { format: format(&args.format)?, ..readers::Options::default() };
@@ -57,9 +72,12 @@ fn export(args: &Export) -> anyhow::Result<()> {
         bail!("nothing to export was found under the given paths");
     }
     std::fs::create_dir_all(&args.out).with_context(|| format!("{} cannot be made", args.out.display()))?;
+    let encoder = if args.embed { encoder(config.clone())? } else { None };
     let options = export::Options {
         core: Arc::new(config.core()),
         cell: Span::millis(config.engine.cell_millis),
+        moments_every: args.moments_every,
+        encoder,
         threads: args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
     };
     let clock = SystemClock::default();

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bedwatch_alerts::{Decision, Draft, Reasons, evidence, limits};
 use bedwatch_features::PatientState;
-use bedwatch_inference::neighbours::{self, Past};
+use bedwatch_inference::{
+    fusion::Fusion,
+    neighbours::{self, Past},
+};
 use bedwatch_ingest::{Record, decode};
 use bedwatch_schemas::{
     alert::Phase,
@@ -13,6 +16,7 @@ use bedwatch_schemas::{
     event::{AdtKind, Body, Event, Stream},
     frame::{FeatureFrame, hour_of},
     ids::PatientId,
+    recent::Recent,
     risk::Assessment,
     time::{ArrivalTime, EventTime, Span},
 };
@@ -234,7 +238,12 @@ impl Core {
         self.counters.duplicates += u64::from(applied.duplicate);
         if applied.relevant {
             patient.unevaluated = true;
-            patient.unassessed |= matches!(event.body, Body::Numeric(_) | Body::Adt(_));
+            let is_read = match event.body {
+                Body::Numeric(_) | Body::Adt(_) => true,
+                Body::Waveform(_) | Body::Medication(_) => self.models.fusion.is_some(),
+                Body::NoReading { .. } | Body::DeviceStatus(_) | Body::Microbiology(_) => false,
+            };
+            patient.unassessed |= is_read;
             patient.latest_arrival = patient.latest_arrival.max(Some(event.arrival));
         }
         if let Body::Adt(adt) = &event.body {
@@ -352,8 +361,12 @@ impl Core {
         patient.assessed_at = Some(frame.at);
         counters.assessments += 1;
         match encoder.assess(frame) {
-            Ok((assessment, embedding)) => {
+            Ok((mut assessment, embedding)) => {
                 patient.past.remember(hour_of(frame.at), &embedding);
+                if let Some(fusion) = &models.fusion {
+                    let recent = patient.state.recent(frame.at);
+                    fuse(fusion, frame, &recent, &embedding, &mut assessment, counters);
+                }
                 patient.assessment = Some(assessment);
                 patient.embedding = embedding;
                 true
@@ -396,6 +409,33 @@ impl Core {
                 tracing::error!(%error, "the model could not be asked why");
                 Reasons::default()
             }
+        }
+    }
+}
+
+/// Joins what is recent with what the encoder says. Where the fusion fails the encoder's risks stand.
+fn fuse(
+    fusion: &Fusion,
+    frame: &FeatureFrame,
+    recent: &Recent,
+    embedding: &[f32],
+    assessment: &mut Assessment,
+    counters: &mut Counters,
+) {
+    if !frame.grid.has_values() {
+        // Signals alone say nothing of what is read from hours.
+        assessment.risks.clear();
+    }
+    match fusion.assess(embedding, recent, frame.at) {
+        Ok(fused) => {
+            assessment.fusion = Some(fusion.model().clone());
+            assessment.risks.retain(|r| fused.risks.iter().all(|f| f.head != r.head));
+            assessment.risks.extend(fused.risks);
+            assessment.risks.sort_by_key(|r| r.head);
+        }
+        Err(error) => {
+            counters.assessment_failures += 1;
+            tracing::error!(%error, "the fusion failed");
         }
     }
 }

@@ -8,6 +8,7 @@
 mod events;
 mod hours;
 mod minutes;
+mod moments;
 mod sections;
 mod table;
 
@@ -20,7 +21,7 @@ use std::{
     },
 };
 
-use bedwatch_inference::writer::Writer;
+use bedwatch_inference::{encoder::Encoder, writer::Writer};
 use bedwatch_ingest::{Record, decode};
 use bedwatch_schemas::time::Span;
 
@@ -40,6 +41,10 @@ pub struct Options {
     pub cell: Span,
     /// Sources replayed at a time.
     pub threads: usize,
+    /// A moment is taken at most this often for one patient.
+    pub moments_every: Span,
+    /// What gives each moment its embedding; without, moments have none.
+    pub encoder: Option<Arc<Encoder>>,
 }
 
 /// What was exported.
@@ -89,7 +94,8 @@ pub fn run(
 /// The tables in the order of [`Rows::batches`].
 fn tables() -> impl Iterator<Item = (&'static str, arrow::datatypes::SchemaRef)> {
     let plain = [("hours", hours::schema()), ("events", events::schema()), ("minutes", minutes::schema())];
-    plain.into_iter().chain(sections::TABLES.map(|(name, of)| (name, sections::schema(of))))
+    let sections = sections::TABLES.map(|(name, of)| (name, sections::schema(of)));
+    plain.into_iter().chain(sections).chain([("moments", moments::schema())])
 }
 
 /// Replays a group, several at a time; rows come in the order of the sources.
@@ -119,11 +125,15 @@ fn replay(group: &[Source], options: &Options, progress: &(dyn Fn() + Sync)) -> 
 /// The rows of one source. A source that cannot be read fails alone, by name.
 fn one(source: &Source, options: &Options) -> anyhow::Result<Rows> {
     let mut stay = Stay {
-        core: Core::new(options.core.clone(), Models { encoder: None, writer: Arc::new(Writer::new(None)) }),
+        core: Core::new(
+            options.core.clone(),
+            Models { encoder: None, fusion: None, writer: Arc::new(Writer::new(None)) },
+        ),
         hours: hours::Hours::default(),
         events: events::Events::default(),
         minutes: minutes::Minutes::default(),
         sections: sections::Sections::default(),
+        moments: moments::Moments::new(options.moments_every, options.encoder.clone()),
     };
     let mut faults = Vec::new();
     let mut truth = Truth::default();
@@ -140,6 +150,8 @@ fn one(source: &Source, options: &Options) -> anyhow::Result<Rows> {
     for (_, sections) in sections::TABLES {
         batches.push(stay.sections.batch(origin, sections)?);
     }
+    batches.push(stay.moments.batch(origin, &truth)?);
+    faults.extend(stay.moments.fault().map(|fault| format!("{}: {fault}", source.name())));
     Ok(Rows { batches, faults })
 }
 
@@ -149,6 +161,7 @@ struct Stay {
     events: events::Events,
     minutes: minutes::Minutes,
     sections: sections::Sections,
+    moments: moments::Moments,
 }
 
 impl Stay {
@@ -183,6 +196,9 @@ impl Stay {
             self.hours.frame(frame);
             self.minutes.frame(frame);
             self.sections.frame(frame);
+            if let Some(patient) = self.core.patients().get(&frame.patient) {
+                self.moments.frame(frame, &patient.state);
+            }
         }
     }
 }

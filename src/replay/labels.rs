@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use bedwatch_replay_data::readers::Labels;
-use bedwatch_schemas::{frame::hour_of, risk::Head};
+use bedwatch_schemas::{frame::hour_of, risk::Head, time::EventTime};
 
 use super::Outcome;
+
+mod moments;
+
+pub use moments::{Moments, hypoglycaemia_soon};
 
 /// One truth with the risk the engine gave it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,24 +20,39 @@ pub struct Scored {
     pub risk: f32,
 }
 
-/// The truth about a stay by clock hour, for training tables.
+/// The truth about a stay by clock hour and by moment, for training tables.
 #[derive(Debug, Default)]
 pub struct Truth {
     hours: BTreeMap<i64, [Option<bool>; 2]>,
     death: Option<bool>,
+    moments: Moments,
 }
 
 impl Truth {
     /// What a source's labels say.
     #[must_use]
     pub fn new(labels: Option<&Labels>) -> Self {
+        let moments = Moments::new(labels);
         match labels {
             Some(Labels::Hourly(hours)) => Self {
                 hours: hours.iter().map(|h| (hour_of(h.at), [h.sepsis, h.deterioration])).collect(),
-                death: None,
+                moments,
+                ..Self::default()
             },
-            Some(Labels::Stay { death }) => Self { hours: BTreeMap::new(), death: Some(*death) },
-            Some(Labels::Marks(_)) | None => Self::default(),
+            Some(Labels::Stay { death }) => Self { death: Some(*death), moments, ..Self::default() },
+            Some(Labels::Marks(_) | Labels::Episodes(_)) | None => Self { moments, ..Self::default() },
+        }
+    }
+
+    /// The label of a head at a moment, where the source marks moments; else that of its hour. `readings`
+    /// are the patient's sensor glucose, in the order of time.
+    #[must_use]
+    pub fn moment(&self, head: Head, at: EventTime, readings: &[(EventTime, f64)]) -> Option<bool> {
+        match head {
+            Head::Hypoglycaemia => moments::hypoglycaemia_soon(readings, at),
+            Head::Seizure => self.moments.seizure(at),
+            Head::Deterioration => self.moments.deterioration(at).or_else(|| self.at(head, hour_of(at))),
+            Head::Sepsis | Head::Death => self.at(head, hour_of(at)),
         }
     }
 
@@ -94,7 +113,7 @@ pub fn death(outcome: &Outcome, head: Head) -> Option<Scored> {
 #[cfg(test)]
 mod tests {
     use bedwatch_replay_data::readers::Hour;
-    use bedwatch_schemas::time::{EventTime, Span};
+    use bedwatch_schemas::time::Span;
 
     use super::*;
     use crate::replay::{RiskRow, outcome::testing};

@@ -14,6 +14,7 @@ use bedwatch_schemas::{
     time::ArrivalTime,
 };
 
+use super::ward;
 use crate::{engine::cell::Entry, recording};
 
 /// Something to replay through one core.
@@ -28,6 +29,8 @@ pub enum Source {
         /// Its file.
         path: PathBuf,
     },
+    /// A bed of the simulator.
+    Bed(ward::Bed),
 }
 
 /// One input.
@@ -66,6 +69,7 @@ impl Source {
         match self {
             Source::Stay(stay) => &stay.name,
             Source::Recording { name, .. } => name,
+            Source::Bed(bed) => &bed.name,
         }
     }
 
@@ -75,6 +79,7 @@ impl Source {
         match self {
             Source::Stay(stay) => stay.format.name().to_owned(),
             Source::Recording { .. } => "recording".to_owned(),
+            Source::Bed(_) => "simulator".to_owned(),
         }
     }
 
@@ -84,6 +89,7 @@ impl Source {
         let path = match self {
             Source::Stay(stay) => &stay.path,
             Source::Recording { path, .. } => path,
+            Source::Bed(_) => return "simulator".to_owned(),
         };
         let folder = path.parent().and_then(Path::file_name);
         folder.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
@@ -108,6 +114,15 @@ impl Source {
                 });
                 Ok(Inputs { labels: None, items: Box::new(items) })
             }
+            Source::Bed(bed) => {
+                let labels = Some(Labels::Episodes(bed.truth()?));
+                let numbered = (0_i64..).zip(bed.records()?);
+                let items = numbered.map(|(number, r)| {
+                    let key = Some(r.key.as_str().to_owned());
+                    Ok(entry(r.stream, number, r.at, key, r.payload))
+                });
+                Ok(Inputs { labels, items: Box::new(items) })
+            }
         }
     }
 }
@@ -131,6 +146,10 @@ fn entry(stream: Stream, offset: i64, at: ArrivalTime, key: Option<String>, payl
 pub fn open(paths: &[PathBuf], options: &readers::Options) -> anyhow::Result<Vec<Source>> {
     let mut sources = Vec::new();
     for path in paths {
+        if let Some(beds) = path.to_str().map(ward::parse).transpose()?.flatten() {
+            sources.extend(beds.into_iter().map(Source::Bed));
+            continue;
+        }
         if let Some(recorded) = recording_at(path) {
             let name = path.file_name().map_or("recording".to_owned(), |n| n.to_string_lossy().into_owned());
             let name = name

@@ -48,7 +48,7 @@ fn after(events: &[Event]) -> PatientState {
 }
 
 fn bytes(state: &PatientState, at: EventTime) -> Vec<u8> {
-    postcard::to_allocvec(&state.frame(at)).unwrap()
+    postcard::to_allocvec(&(state.frame(at), state.recent(at))).unwrap()
 }
 
 /// An event of any kind the state takes order-free, `s` seconds into the stay.

@@ -101,7 +101,7 @@ pub struct Heads {
 
 /// One head.
 #[derive(Debug, Clone)]
-pub(super) struct One {
+pub(crate) struct One {
     head: Head,
     spec: Spec,
     set: Option<Conformal>,
@@ -160,14 +160,14 @@ impl Heads {
         self.all.iter().map(|one| one.risk(logits)).collect()
     }
 
-    pub(super) fn get(&self, head: Head) -> Option<&One> {
+    pub(crate) fn get(&self, head: Head) -> Option<&One> {
         self.all.iter().find(|one| one.head == head)
     }
 }
 
 impl One {
     /// The calibrated probability.
-    pub(super) fn probability(&self, logits: &[f32]) -> f32 {
+    pub(crate) fn probability(&self, logits: &[f32]) -> f32 {
         let Spec { index, platt_a, platt_b, .. } = self.spec;
         1.0 / (1.0 + (-(platt_a * logits[index] + platt_b)).exp())
     }
@@ -200,6 +200,11 @@ impl Conformal {
 }
 
 impl Spec {
+    /// The head's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     fn check(&self) -> Result<(), Error> {
         let name = || self.name.clone();
         let points = [self.operating_point, self.high_priority_point];

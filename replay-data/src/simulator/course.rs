@@ -72,6 +72,14 @@ pub enum ScenarioPlan {
         /// Episodes per bed and hour, 0 or more.
         rate: f64,
     },
+    /// Each bed's first episode is of this scenario, of random tempo and severity, with its onset in the
+    /// quarter of an hour after the live start; the others at random times.
+    First {
+        /// What befalls every bed.
+        scenario: Scenario,
+        /// Further episodes per bed and hour, 0 or more.
+        rate: f64,
+    },
 }
 
 /// The scenarios of the first eight beds of [`ScenarioPlan::Demo`].

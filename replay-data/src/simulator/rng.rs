@@ -25,6 +25,7 @@ pub(crate) enum Concern {
     Eeg,
     Stay,
     Hourly,
+    Opening,
 }
 
 /// The stream of one concern of one stay in one bed.

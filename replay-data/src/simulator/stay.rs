@@ -103,23 +103,23 @@ impl Stay {
     pub(crate) fn new(key: (u64, u64, u64), live: EventTime, plan: Plan) -> Self {
         let (seed, bed, stay) = key;
         let from = secs(plan.from);
-        let first = matches!(plan.opening, Opening::First(_));
-        let midnight = (live.as_micros().rem_euclid(86_400 * SECOND)) as f64 / 1e6;
-        let calm = first.then_some(Span::hours(1));
-        let body = Physiology::new(key, plan.opening, plan.rate_per_hour, from, calm, midnight);
-        let scenario = match plan.opening {
-            Opening::First(e) => Some(e.scenario),
-            Opening::None => None,
+        // A textbook episode is shown on a clean stage; one by chance is not.
+        let shown = match plan.opening {
+            Opening::First(e) if e.variant.is_none() => Some(e.scenario),
+            Opening::First(_) | Opening::None => None,
         };
+        let midnight = (live.as_micros().rem_euclid(86_400 * SECOND)) as f64 / 1e6;
+        let calm = shown.map(|_| Span::hours(1));
+        let body = Physiology::new(key, plan.opening, plan.rate_per_hour, from, calm, midnight);
         let mut rng = stream(seed, bed, stay, Concern::Monitor);
         let mut phase = |lo: i64, hi: i64| (between(&mut rng, lo as f64, hi as f64) / 1e3) as i64 * 1_000;
         let align = |phase: i64, step: i64| phase + (plan.from - phase).div_euclid(step) * step + step;
         let second_phase = phase(0, SECOND);
         let cgm_phase =
-            if scenario == Some(Scenario::Hypoglycaemia) { 12 * SECOND } else { phase(0, 300 * SECOND) };
+            if shown == Some(Scenario::Hypoglycaemia) { 12 * SECOND } else { phase(0, 300 * SECOND) };
         let next_cuff = align(phase(8 * SECOND, 45 * SECOND), 15 * MINUTE);
         let schedules = Panel::ALL.iter().map(|&p| Schedule::new(key, p, from, &body)).collect();
-        let forced = if first { forced_draws(scenario) } else { Vec::new() };
+        let forced = if shown.is_some() { forced_draws(shown) } else { Vec::new() };
         let drugs = Drugs::new(align(20 * SECOND, 5 * MINUTE));
         Self {
             live,
@@ -133,7 +133,7 @@ impl Stay {
                 plan.from + second_phase
             },
             next_cgm: align(cgm_phase, 300 * SECOND),
-            cgm_held: if scenario == Some(Scenario::Hypoglycaemia) {
+            cgm_held: if shown == Some(Scenario::Hypoglycaemia) {
                 vec![(-288 * SECOND, 11 * SECOND)]
             } else {
                 Vec::new()

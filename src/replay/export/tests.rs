@@ -86,8 +86,13 @@ fn samples(part: &str) -> PathBuf {
 
 fn export(paths: &[PathBuf], threads: usize, out: &Path) -> Summary {
     let config = Config::default();
-    let options =
-        Options { core: Arc::new(config.core()), cell: Span::millis(config.engine.cell_millis), threads };
+    let options = Options {
+        core: Arc::new(config.core()),
+        cell: Span::millis(config.engine.cell_millis),
+        threads,
+        moments_every: Span::minutes(10),
+        encoder: None,
+    };
     let sources = crate::replay::open(paths, &readers::Options::default()).unwrap();
     run(&sources, &options, out, &|| ()).unwrap()
 }
@@ -221,7 +226,7 @@ fn bytes_do_not_depend_on_threads() {
     let (one, again) = (of("one", 1), of("three", 3));
     assert_eq!(one.0, again.0);
     assert!(one.1 == again.1);
-    assert_eq!(one.1.len(), 6);
+    assert_eq!(one.1.len(), 7);
 }
 
 #[test]
@@ -341,4 +346,30 @@ fn hours_of_real_stays_are_the_files_own_values() {
         }
         assert!(compared > 10_000 && from == batch.num_rows(), "{compared} values in {from} rows");
     }
+}
+
+/// A simulated seizure: the moments hold what the state holds, and the truth of the simulator.
+#[test]
+fn moments_have_tracks_and_labels() {
+    let folder = Folder::new("moments");
+    let ward = PathBuf::from("ward:beds=1,seed=11,history=20m,live=20m,first=seizure");
+    export(&[ward], 1, &folder.0);
+    let batch = table(&folder.0, "moments");
+    let eeg = batch.column_by_name("eeg").unwrap().as_list::<i32>();
+    let lengths: Vec<usize> = (0..eeg.len()).map(|i| eeg.value_length(i) as usize).collect();
+    assert!(lengths.iter().all(|n| [0, 60 * 16].contains(n)), "a track is whole or absent");
+    assert!(lengths[0] == 0 && lengths.last() == Some(&960), "EEG begins with the live part");
+    let seizure = bools(&batch, "seizure");
+    let ictal = seizure.iter().filter(|s| **s == Some(true)).count();
+    assert!(ictal > 0 && ictal < seizure.len() / 4, "{ictal} of {}", seizure.len());
+    // The score by rule, the last row's fifteenth column, is higher in the seizure than out of it.
+    let last = |i: usize| eeg.value(i).as_primitive::<Float32Type>().value(59 * 16 + 14);
+    let mean = |truth| {
+        let here: Vec<f32> =
+            (0..seizure.len()).filter(|i| lengths[*i] > 0 && seizure[*i] == Some(truth)).map(last).collect();
+        here.iter().sum::<f32>() / here.len() as f32
+    };
+    assert!(mean(true) > mean(false) + 0.3, "{} {}", mean(true), mean(false));
+    let tracks = batch.schema().metadata()["tracks"].clone();
+    assert!(tracks.contains("seizure_burden"), "{tracks}");
 }
