@@ -110,6 +110,37 @@ pub fn death(outcome: &Outcome, head: Head) -> Option<Scored> {
     Some(Scored { truth: death, risk: last.unwrap_or(0.0) })
 }
 
+/// A moment with a truth, the risk the model gave it and the rule beside.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Told {
+    /// By the model.
+    pub model: Scored,
+    /// By the rule for the same; more is likelier. `None` where there is no rule or it says nothing.
+    pub rule: Option<f32>,
+}
+
+/// The moments of a source at which a head spoke and the truth is known: where the source marks moments, and
+/// wherever there is sensor glucose.
+#[must_use]
+pub fn told(outcome: &Outcome, head: Head) -> Vec<Told> {
+    let truth = Moments::new(outcome.labels.as_ref());
+    let nothing = Vec::new();
+    let told = |row: &super::RiskRow| {
+        let risk = row.probabilities[head.index()]?;
+        let (truth, rule) = match head {
+            Head::Seizure => (truth.seizure(row.at), row.seizure_score),
+            Head::Deterioration => (truth.deterioration(row.at), None),
+            Head::Hypoglycaemia => {
+                let readings = outcome.readings.get(&row.patient).unwrap_or(&nothing);
+                (hypoglycaemia_soon(readings, row.at), row.glucose_forecast_mg_dl.map(|mg_dl| -mg_dl))
+            }
+            Head::Sepsis | Head::Death => return None,
+        };
+        Some(Told { model: Scored { truth: truth?, risk }, rule: rule.map(|x| x as f32) })
+    };
+    outcome.risks.iter().filter_map(told).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use bedwatch_replay_data::readers::Hour;

@@ -59,6 +59,8 @@ pub struct Outcome {
     pub dead_letters: Vec<DeadLetter>,
     /// What could not be read, by name and place.
     pub faults: Vec<String>,
+    /// Sensor glucose by patient, in the order of time, mg/dL: the truth of what was foretold of it.
+    pub readings: BTreeMap<String, Vec<(EventTime, f64)>>,
     /// The truth, where the source has one.
     pub labels: Option<Labels>,
     /// The operating points in force, by head.
@@ -79,6 +81,7 @@ impl Outcome {
             alerts: Vec::new(),
             dead_letters: Vec::new(),
             faults: Vec::new(),
+            readings: BTreeMap::new(),
             labels: None,
             operating_points: BTreeMap::new(),
             span: None,
@@ -88,6 +91,12 @@ impl Outcome {
     pub(super) fn frame(&mut self, frame: &FeatureFrame, assessment: Option<&Assessment>) {
         self.frames += 1;
         self.span = Some((self.span.map_or(frame.at, |(first, _)| first), frame.at));
+        if let Some(glucose) = &frame.glucose {
+            let readings = self.readings.entry(frame.patient.as_str().to_owned()).or_default();
+            if readings.last().is_none_or(|r| r.0 < glucose.at) {
+                readings.push((glucose.at, glucose.last_mg_dl));
+            }
+        }
         let seizure_score = frame.eeg.as_ref().filter(|e| frame.at.since(e.at) <= Span::secs(1));
         if assessment.is_none() && seizure_score.is_none() {
             return;

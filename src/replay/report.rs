@@ -71,7 +71,9 @@ pub struct HeadMetrics {
     pub stays: usize,
     /// Labelled hours; 0 where the stay is what is labelled.
     pub hours: usize,
-    /// Hours or stays whose label is 1.
+    /// Moments with a truth; 0 where hours or stays are what is labelled.
+    pub moments: usize,
+    /// Hours, moments or stays whose label is 1.
     pub positives: usize,
     /// Area under the ROC curve.
     pub auroc: Option<f64>,
@@ -81,6 +83,11 @@ pub struct HeadMetrics {
     pub calibration_error: Option<f64>,
     /// The best min(sensitivity, positive predictivity): event 1 of CinC 2012 (death only).
     pub min_sensitivity_predictivity: Option<f64>,
+    /// Of the moments, at the operating point: sensitivity and the share of the others that are told.
+    pub at_operating_point: Option<[f64; 2]>,
+    /// Where a rule speaks of the same moments: how many, and the areas under the ROC curve of the rule and of
+    /// the model on those alone.
+    pub beside_rule: Option<(usize, f64, f64)>,
     /// The challenge's utility at the operating point (sepsis only).
     pub utility: Option<f64>,
     /// All that the challenge's own script gives at the operating point (sepsis only).
@@ -177,7 +184,7 @@ fn head_metrics(outcomes: &[&Outcome], head: Head) -> Option<HeadMetrics> {
     let stays: Vec<Vec<Scored>> =
         outcomes.iter().map(|o| labels::hours(o, head)).filter(|s| !s.is_empty()).collect();
     if stays.is_empty() {
-        return None;
+        return moment_metrics(outcomes, head, operating_point);
     }
     let all: Vec<Scored> = stays.iter().flatten().copied().collect();
     let scores =
@@ -213,6 +220,30 @@ fn stay_metrics(outcomes: &[&Outcome], by: Head) -> Option<HeadMetrics> {
     })
 }
 
+/// A head that speaks of moments.
+fn moment_metrics(outcomes: &[&Outcome], head: Head, operating_point: f32) -> Option<HeadMetrics> {
+    let stays: Vec<_> = outcomes.iter().map(|o| labels::told(o, head)).filter(|t| !t.is_empty()).collect();
+    let all: Vec<_> = stays.iter().flatten().copied().collect();
+    let model: Vec<Scored> = all.iter().map(|t| t.model).collect();
+    let share = |truth: bool| {
+        let of: Vec<&Scored> = model.iter().filter(|s| s.truth == truth).collect();
+        of.iter().filter(|s| s.risk >= operating_point).count() as f64 / of.len() as f64
+    };
+    let ruled: Vec<(Scored, Scored)> =
+        all.iter().filter_map(|t| Some((Scored { risk: t.rule?, ..t.model }, t.model))).collect();
+    let area =
+        |of: fn(&(Scored, Scored)) -> Scored| measure::auroc(&ruled.iter().map(of).collect::<Vec<_>>());
+    let ranked = ranking(&model);
+    (!model.is_empty()).then(|| HeadMetrics {
+        ranked_by: head.name(),
+        stays: stays.len(),
+        moments: model.len(),
+        at_operating_point: ranked.auroc.map(|_| [share(true), share(false)]),
+        beside_rule: area(|r| r.0).zip(area(|r| r.1)).map(|(rule, model)| (ruled.len(), rule, model)),
+        ..ranked
+    })
+}
+
 fn ranking(all: &[Scored]) -> HeadMetrics {
     HeadMetrics {
         positives: all.iter().filter(|s| s.truth).count(),
@@ -228,6 +259,8 @@ fn sentence(m: &HeadMetrics) -> String {
     let number = |x: Option<f64>| x.map_or("not defined".to_owned(), |x| format!("{x:.3}"));
     let counted = if m.hours > 0 {
         format!("{} hours of {} stays", m.hours, m.stays)
+    } else if m.moments > 0 {
+        format!("{} moments of {} stays", m.moments, m.stays)
     } else {
         format!("{} stays", m.stays)
     };
@@ -238,6 +271,12 @@ fn sentence(m: &HeadMetrics) -> String {
         number(m.calibration_error),
         m.positives
     );
+    if let Some([sensitivity, others]) = m.at_operating_point {
+        let _ = write!(text, ", told {sensitivity:.3} of these and {others:.4} of the others");
+    }
+    if let Some((moments, rule, model)) = m.beside_rule {
+        let _ = write!(text, ", AUROC {model:.3} against {rule:.3} of the rule in {moments} moments");
+    }
     if m.utility.is_some() {
         let _ = write!(text, ", normalised utility {}", number(m.utility));
     }
