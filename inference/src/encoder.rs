@@ -61,6 +61,9 @@ pub enum Error {
     /// The embedding's size cannot be used.
     #[error("the encoder's embedding_size is 0")]
     Size,
+    /// The fusion beside it does not run.
+    #[error(transparent)]
+    Fusion(#[from] Box<crate::fusion::Error>),
     /// The model's outputs have another shape than the manifest says.
     #[error("the encoder's output {output} has the shape {found:?}, and {wanted:?} is wanted")]
     Shape {

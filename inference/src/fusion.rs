@@ -22,12 +22,12 @@ use serde::Deserialize;
 
 use crate::{
     bundle::{self, Bundle},
-    encoder::heads::{self, Heads},
+    encoder::heads::{self, Heads, One},
     pool::Pool,
     runtime::{self, Runtime},
 };
 
-pub mod explain;
+pub(crate) mod edit;
 
 /// The input contract this engine builds.
 const CONTRACT: &str = "moment-v1";
@@ -251,6 +251,22 @@ impl Fusion {
     #[must_use]
     pub fn has(&self, head: Head) -> bool {
         self.heads.get(head).is_some()
+    }
+
+    /// A head whose modalities are there.
+    pub(crate) fn head(&self, head: Head, recent: &Recent) -> Option<&One> {
+        self.heads.get(head).filter(|_| self.speaks(head, recent))
+    }
+
+    /// What a head says, whether or not what it needs is there.
+    pub(crate) fn probability(
+        &self,
+        head: &One,
+        embedding: &[f32],
+        recent: &Recent,
+        at: EventTime,
+    ) -> Result<f32, Error> {
+        Ok(head.probability(&self.run(embedding, recent, at)?.logits))
     }
 
     /// Joins the encoder's embedding of a frame at `at` with what is recent.

@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bedwatch_alerts::{Decision, Draft, Reasons, evidence, limits};
 use bedwatch_features::PatientState;
-use bedwatch_inference::{
-    fusion::Fusion,
-    neighbours::{self, Past},
-};
+use bedwatch_inference::{encoder::explain::Beyond, fusion::Fusion, neighbours};
 use bedwatch_ingest::{Record, decode};
 use bedwatch_schemas::{
     alert::Phase,
@@ -325,7 +322,7 @@ impl Core {
         patient.unevaluated = false;
         for decision in decisions {
             let patient = &self.patients[id];
-            let reasons = self.reasons(&decision, &frame, &patient.past);
+            let reasons = self.reasons(&decision, &frame, patient);
             let assessment = patient.assessment.as_ref();
             let draft = Draft::compose(&decision, &frame, assessment, reasons, &self.config.hash);
             step.outputs.push(Output { draft, triggered, embedding: patient.embedding.clone() });
@@ -384,19 +381,22 @@ impl Core {
 
     /// What moved the model, what would clear it and what it resembles; asked only when a model's
     /// alert is raised or grows.
-    fn reasons(&self, decision: &Decision, frame: &FeatureFrame, past: &Past) -> Reasons {
+    fn reasons(&self, decision: &Decision, frame: &FeatureFrame, patient: &Patient) -> Reasons {
         let (Some(head), Some(encoder)) = (evidence::head(decision.kind), &self.models.encoder) else {
             return Reasons::default();
         };
         if decision.phase == Phase::Resolved {
             return Reasons::default();
         }
-        let explained = encoder.explain(frame, head, self.config.attributions, &limits::targets(frame));
+        let recent = self.models.fusion.as_ref().map(|fusion| (fusion, patient.state.recent(frame.at)));
+        let beyond = recent.as_ref().map(|(fusion, recent)| Beyond { fusion, recent });
+        let (top, targets) = (self.config.attributions, limits::targets(frame));
+        let explained = encoder.explain(frame, head, top, &targets, beyond);
         match explained {
             Ok(Some(said)) => Reasons {
                 similar: neighbours::nearest(
                     encoder.exemplars(),
-                    past,
+                    &patient.past,
                     hour_of(frame.at),
                     &said.embedding,
                     SIMILAR,

@@ -306,7 +306,7 @@ fn rerun(encoder: &Encoder, f: &FeatureFrame, head: Head, said: &Explanation) ->
 fn an_explanation_is_what_running_again_gives() {
     let Some(encoder) = tiny_encoder("an_explanation_is_what_running_again_gives") else { return };
     let f = shock();
-    let said = encoder.explain(&f, Head::Sepsis, 5, &TARGETS).unwrap().unwrap();
+    let said = encoder.explain(&f, Head::Sepsis, 5, &TARGETS, None).unwrap().unwrap();
     assert_eq!(rerun(&encoder, &f, Head::Sepsis, &said), (3, 1));
     let names: Vec<&str> = said.attributions.iter().map(|a| a.subject.name()).collect();
     assert_eq!(names.len(), 4, "{names:?}");
@@ -318,7 +318,7 @@ fn an_explanation_is_what_running_again_gives() {
     // The shock began two hours after the stay, and the model knows.
     let since = said.attributions.iter().filter_map(|a| a.since).map(hour_of).collect::<Vec<_>>();
     assert!(since.iter().all(|h| *h == f.grid.first_hour + 2), "{since:?} of {names:?}");
-    let alone = encoder.explain(&f, Head::Sepsis, 1, &[]).unwrap().unwrap();
+    let alone = encoder.explain(&f, Head::Sepsis, 1, &[], None).unwrap().unwrap();
     assert_eq!((alone.attributions.len(), alone.clears), (1, None));
 }
 
@@ -354,7 +354,7 @@ fn whatever_is_said_of_any_stay_can_be_run_again() {
         let mut f = frame(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
         f.grid.before[Signal::Lactate.index()] = (draw() < 0.5).then_some((5.0, f.grid.first_hour - 3));
         for head in [Head::Sepsis, Head::Deterioration] {
-            let said = encoder.explain(&f, head, 8, &TARGETS).unwrap().unwrap();
+            let said = encoder.explain(&f, head, 8, &TARGETS, None).unwrap().unwrap();
             let (d, c) = rerun(&encoder, &f, head, &said);
             (dated, cleared) = (dated + d, cleared + c);
         }

@@ -1,4 +1,4 @@
-use bedwatch_schemas::{recent::CodedEvent, time::Span};
+use bedwatch_schemas::{evidence::Subject, frame::FeatureFrame, recent::CodedEvent, time::Span};
 use serde::Deserialize;
 
 use super::*;
@@ -105,14 +105,50 @@ fn a_head_speaks_when_what_it_needs_is_there_and_says_why() {
     let mut steady = recent.clone();
     steady.tracks[Track::Glucose as usize].0 = vec![150.0; 36];
     let calm = fusion.assess(hour, &steady, AT).unwrap();
-    assert!(fused.risks[0].probability > 0.5 && calm.risks[0].probability < 0.05, "{fused:?} {calm:?}");
-    let why = fusion.attributions(hour, &recent, AT, Head::Hypoglycaemia, 5).unwrap().unwrap();
-    assert_eq!(why.len(), 1);
-    // Run again by hand: the same number.
-    let one = fusion.heads.get(Head::Hypoglycaemia).unwrap();
-    let without = one.probability(&fusion.run(hour, &Recent::default(), AT).unwrap().logits);
-    assert_eq!(why[0].delta, fused.risks[0].probability - without);
-    assert_eq!(fusion.attributions(hour, &recent, AT, Head::Seizure, 5).unwrap(), None);
+    let (falls, stands) = (&fused.risks[0], &calm.risks[0]);
+    assert!(falls.probability >= falls.operating_point, "{falls:?}");
+    assert!(stands.probability < stands.operating_point, "{stands:?}");
+    assert!(fusion.head(Head::Seizure, &recent).is_none());
+}
+
+#[test]
+fn why_a_fused_head_says_what_it_says_can_be_run_again() {
+    let test = "why_a_fused_head_says_what_it_says_can_be_run_again";
+    let Some((fusion, _)) = fusion(test) else { return };
+    let Some(bundle) = shipped(&fusion.encoder().name) else { return };
+    let Some(runtime) = installed(test) else { return };
+    let encoder = crate::encoder::Encoder::load(&runtime, &bundle, 1).unwrap();
+    let frame = crate::tokens::tests::frame(&[
+        &[(Signal::HeartRate, 88.0), (Signal::RespRate, 18.0), (Signal::Lactate, 1.4)],
+        &[(Signal::HeartRate, 118.0), (Signal::RespRate, 27.0), (Signal::NibpMean, 61.0)],
+    ]);
+    let width = Track::Minutes.columns().len();
+    let mut recent = Recent::default();
+    recent.tracks[Track::Minutes as usize].0 = vec![f32::NAN; 60 * width];
+    edit::held(&mut recent, Signal::HeartRate, 118.0, frame.at - Span::minutes(40), frame.at);
+    edit::held(&mut recent, Signal::Spo2, 89.0, frame.at - Span::minutes(40), frame.at);
+    let code = Code::Drug(Drug::Norepinephrine, InfusionAction::RateSet);
+    recent.events.push(CodedEvent { code, value: Some(0.2), at: frame.at - Span::minutes(30) });
+    let beyond = crate::encoder::explain::Beyond { fusion: &fusion, recent: &recent };
+    let said = encoder.explain(&frame, Head::Deterioration, 20, &[], Some(beyond)).unwrap().unwrap();
+    let head = fusion.head(Head::Deterioration, &recent).unwrap();
+    let ask = |frame: &FeatureFrame, gone: &[Subject]| {
+        let (_, embedding) = encoder.assess(frame).unwrap();
+        let mut recent = recent.clone();
+        edit::without(&mut recent, gone, None, frame.at);
+        fusion.probability(head, &embedding, &recent, frame.at).unwrap()
+    };
+    let with = ask(&frame, &[]);
+    let told = |subject| said.attributions.iter().find(|a| a.subject == subject).unwrap().delta;
+    for subject in [Subject::Infusion(Drug::Norepinephrine), Subject::Signal(Signal::Spo2)] {
+        assert_eq!(told(subject), with - ask(&frame, &[subject]), "{subject:?}");
+    }
+    // A signal that stands in the hours and in the minutes is gone from both.
+    let mut without = frame.clone();
+    let columns = without.grid.values.iter_mut().skip(Signal::HeartRate.index()).step_by(Signal::COUNT);
+    columns.for_each(|x| *x = f32::NAN);
+    let heart = [Signal::HeartRate, Signal::PulseRate].map(Subject::Signal);
+    assert_eq!(told(heart[0]), with - ask(&without, &heart));
 }
 
 #[test]

@@ -32,6 +32,7 @@ class TrackEncoder(nn.Module):
         self.place = nn.Parameter(torch.zeros(rows, WIDTH))
         self.mixers = nn.ModuleList(nn.Conv1d(WIDTH, WIDTH, 5, padding=2) for _ in range(2))
         self.norms = nn.ModuleList(nn.LayerNorm(WIDTH) for _ in range(2))
+        self.drop = nn.Dropout(0.1)
 
     def scaled(self, x):
         values, mask = x[..., : self.columns], x[..., self.columns :]
@@ -41,7 +42,7 @@ class TrackEncoder(nn.Module):
         values, mask = self.scaled(x)
         h = self.enter(torch.cat([values, mask], dim=-1)) + self.place
         for mixer, norm in zip(self.mixers, self.norms):
-            h = h + nn.functional.gelu(mixer(norm(h).transpose(1, 2)).transpose(1, 2))
+            h = self.drop(h) + nn.functional.gelu(mixer(norm(h).transpose(1, 2)).transpose(1, 2))
         return h
 
 
@@ -94,7 +95,7 @@ class Fusion(nn.Module):
         self.cross = Attention()
         self.gates = nn.ModuleDict({m: nn.Linear(2 * WIDTH, 1) for m in MODALITIES})
         self.join = nn.Linear(WIDTH, EMBEDDING, bias=False)
-        self.heads = nn.Sequential(nn.LayerNorm(EMBEDDING + WIDTH * len(MODALITIES)), nn.Linear(EMBEDDING + WIDTH * len(MODALITIES), 64), nn.GELU(), nn.Dropout(0.1), nn.Linear(64, len(HEADS) + len(AUXILIARY)))  # fmt: skip
+        self.heads = nn.Sequential(nn.LayerNorm(EMBEDDING + WIDTH * len(MODALITIES)), nn.Linear(EMBEDDING + WIDTH * len(MODALITIES), 64), nn.GELU(), nn.Dropout(0.2), nn.Linear(64, len(HEADS) + len(AUXILIARY)))  # fmt: skip
         self.rebuild = nn.ModuleDict({t: nn.Linear(2 * WIDTH, shape[1]) for t, shape in TRACKS.items()})
         self.foretell = nn.Linear(2 * WIDTH, codes + 1)
 
