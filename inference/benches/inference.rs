@@ -113,7 +113,7 @@ fn encoder(c: &mut Criterion, runtime: &Runtime) {
         .collect();
     for head in [Head::Sepsis, Head::Deterioration] {
         c.bench_function(&format!("encoder/explain {} 48 h", head.name()), |b| {
-            b.iter(|| encoder.explain(black_box(&frame), head, 5, &targets).expect("the encoder runs"));
+            b.iter(|| encoder.explain(black_box(&frame), head, 5, &targets, None).expect("the encoder runs"));
         });
     }
 }
