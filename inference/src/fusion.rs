@@ -23,6 +23,7 @@ use serde::Deserialize;
 use crate::{
     bundle::{self, Bundle},
     encoder::heads::{self, Heads, One},
+    neighbours::{self, Exemplars},
     pool::Pool,
     runtime::{self, Runtime},
 };
@@ -47,6 +48,9 @@ pub enum Error {
     /// The manifest's heads cannot be used.
     #[error("the fusion's heads are unusable: {0}")]
     Heads(#[from] heads::Error),
+    /// The bundle's exemplars cannot be used.
+    #[error(transparent)]
+    Neighbours(#[from] neighbours::Error),
     /// The contract is another.
     #[error("the fusion's input contract is {0:?}; this engine builds \"moment-v1\"")]
     Contract(String),
@@ -104,6 +108,7 @@ struct Spec {
     tracks: Vec<TrackSpec>,
     codes: Vec<String>,
     heads: Vec<HeadSpec>,
+    neighbours: Option<neighbours::Spec>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -165,6 +170,7 @@ pub struct Fusion {
     needs: BTreeMap<Head, Vec<Modality>>,
     codes: BTreeMap<Code, i64>,
     embedding_size: usize,
+    exemplars: Option<Exemplars>,
     sessions: Pool<Session>,
 }
 
@@ -216,6 +222,8 @@ impl Fusion {
         }
         check_tracks(&spec.tracks)?;
         let needs = spec.heads.iter().map(needs).collect::<Result<_, _>>()?;
+        let size = spec.embedding_size;
+        let exemplars = spec.neighbours.map(|n| Exemplars::load(bundle, &n, size)).transpose()?;
         let specs: Vec<heads::Spec> = spec.heads.into_iter().map(|h| h.spec).collect();
         let onnx = bundle.file(&bundle.manifest().onnx.file)?;
         let workers =
@@ -226,7 +234,8 @@ impl Fusion {
             heads: Heads::new(&specs, heads::ANY_SITE)?,
             needs,
             codes: codes(&spec.codes)?,
-            embedding_size: spec.embedding_size,
+            embedding_size: size,
+            exemplars,
             sessions: Pool::new(workers),
         };
         // What does not run is refused at the start and not at the bedside.
@@ -245,6 +254,12 @@ impl Fusion {
     #[must_use]
     pub fn encoder(&self) -> &ModelRef {
         &self.encoder
+    }
+
+    /// The bundle's simulated stretches in the joint view, if it has any.
+    #[must_use]
+    pub fn exemplars(&self) -> Option<&Exemplars> {
+        self.exemplars.as_ref()
     }
 
     /// Whether it has a head, its modalities there or not.

@@ -109,12 +109,13 @@ pub struct Search {
 }
 
 impl Search {
-    /// Loads the search of an encoder's bundle.
+    /// Loads the search of an encoder's or a fusion's bundle.
     ///
     /// # Errors
     /// When the bundle has none or a file of it cannot be used.
     pub fn load(bundle: &Bundle) -> Result<Self, Error> {
-        let manifest: Manifest = bundle.read("encoder")?;
+        let kind = if bundle.manifest().kind == "fusion" { "fusion" } else { "encoder" };
+        let manifest: Manifest = bundle.read(kind)?;
         let (Some(spec), Some(neighbours)) = (manifest.search, manifest.neighbours) else {
             return Err(Error::Absent(bundle.manifest().name.clone()));
         };

@@ -359,11 +359,11 @@ impl Core {
         counters.assessments += 1;
         match encoder.assess(frame) {
             Ok((mut assessment, embedding)) => {
-                patient.past.remember(hour_of(frame.at), &embedding);
-                if let Some(fusion) = &models.fusion {
+                let joint = models.fusion.as_ref().and_then(|fusion| {
                     let recent = patient.state.recent(frame.at);
-                    fuse(fusion, frame, &recent, &embedding, &mut assessment, counters);
-                }
+                    fuse(fusion, frame, &recent, &embedding, &mut assessment, counters)
+                });
+                patient.past.remember(hour_of(frame.at), joint.as_ref().unwrap_or(&embedding));
                 patient.assessment = Some(assessment);
                 patient.embedding = embedding;
                 true
@@ -395,7 +395,7 @@ impl Core {
         match explained {
             Ok(Some(said)) => Reasons {
                 similar: neighbours::nearest(
-                    encoder.exemplars(),
+                    beyond.map_or_else(|| encoder.exemplars(), |b| b.fusion.exemplars()),
                     &patient.past,
                     hour_of(frame.at),
                     &said.embedding,
@@ -413,7 +413,8 @@ impl Core {
     }
 }
 
-/// Joins what is recent with what the encoder says. Where the fusion fails the encoder's risks stand.
+/// Joins what is recent with what the encoder says, and gives the joint view. Where the fusion fails the
+/// encoder's risks stand.
 fn fuse(
     fusion: &Fusion,
     frame: &FeatureFrame,
@@ -421,7 +422,7 @@ fn fuse(
     embedding: &[f32],
     assessment: &mut Assessment,
     counters: &mut Counters,
-) {
+) -> Option<Vec<f32>> {
     if !frame.grid.has_values() {
         // Signals alone say nothing of what is read from hours.
         assessment.risks.clear();
@@ -432,10 +433,12 @@ fn fuse(
             assessment.risks.retain(|r| fused.risks.iter().all(|f| f.head != r.head));
             assessment.risks.extend(fused.risks);
             assessment.risks.sort_by_key(|r| r.head);
+            Some(fused.embedding)
         }
         Err(error) => {
             counters.assessment_failures += 1;
             tracing::error!(%error, "the fusion failed");
+            None
         }
     }
 }

@@ -44,6 +44,12 @@ impl Truth {
         }
     }
 
+    /// What a simulated patient has at a moment, in words.
+    #[must_use]
+    pub fn words(&self, at: EventTime) -> Option<&'static str> {
+        self.moments.words(at)
+    }
+
     /// The label of a head at a moment, where the source marks moments; else that of its hour. `readings`
     /// are the patient's sensor glucose, in the order of time.
     #[must_use]

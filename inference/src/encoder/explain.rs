@@ -48,7 +48,7 @@ pub struct Explanation {
     /// What would bring it below its operating point; `None` where it is below, or nothing tried
     /// does.
     pub clears: Option<Clears>,
-    /// The frame's embedding.
+    /// The frame's embedding; with a fusion the joint view.
     pub embedding: Vec<f32>,
 }
 
@@ -102,6 +102,7 @@ impl Encoder {
         let Worker { session, tokens, edited } = &mut *worker;
         self.tokenizer.fill(frame, tokens);
         let Answer { logits, embedding, .. } = self.run(session, &tokens.values)?;
+        let given = beyond;
         let Some((head, beyond)) = self.speaker(head, beyond) else { return Ok(None) };
         let mut case = Case { encoder: self, frame, head, beyond, session, edited, with: 0.0 };
         case.with = case.said(&Answer { logits, embedding: embedding.clone(), distance: None }, &[], 0)?;
@@ -112,6 +113,10 @@ impl Encoder {
         let clears = case.clears(&drivers, targets)?;
         drivers.truncate(top);
         let attributions = drivers.into_iter().map(|d| d.attribution).collect();
+        let embedding = match given {
+            None => embedding,
+            Some(b) => b.fusion.assess(&embedding, b.recent, frame.at).map_err(Box::new)?.embedding,
+        };
         Ok(Some(Explanation { attributions, clears, embedding }))
     }
 

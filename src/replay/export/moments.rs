@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, Float32Array, Float32Builder, ListBuilder, RecordBatch, StringBuilder},
+    array::{
+        ArrayRef, BooleanArray, Float32Array, Float32Builder, ListBuilder, RecordBatch, StringArray,
+        StringBuilder,
+    },
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use bedwatch_features::PatientState;
@@ -55,6 +58,7 @@ pub(super) fn schema() -> SchemaRef {
     fields.push(Field::new("event_codes", names, true));
     fields.extend([floats("event_values"), floats("event_hours_ago")]);
     fields.extend(Head::ALL.map(|head| Field::new(head.name(), DataType::Boolean, true)));
+    fields.push(Field::new("words", DataType::Utf8, true));
     Arc::new(Schema::new(fields).with_metadata([("tracks".to_owned(), layout())].into()))
 }
 
@@ -131,6 +135,7 @@ impl Moments {
             };
             columns.push(Arc::new(rows.iter().map(label).collect::<BooleanArray>()));
         }
+        columns.push(Arc::new(rows.iter().map(|r| truth.words(r.at)).collect::<StringArray>()));
         Ok(RecordBatch::try_new(schema(), columns)?)
     }
 }

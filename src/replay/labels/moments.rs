@@ -65,6 +65,33 @@ impl Moments {
         Some(mark.text == IIIC_SEIZURE)
     }
 
+    /// What a simulated patient has at a moment, in a clinician's words; `None` where nobody says.
+    #[must_use]
+    pub fn words(&self, at: EventTime) -> Option<&'static str> {
+        let episodes = self.episodes.as_ref()?;
+        if let Some(e) = episodes.iter().find(|e| at >= e.onset && at <= e.end) {
+            let failed = e.failure.is_some_and(|failure| at >= failure);
+            return Some(match e.scenario {
+                Scenario::Stable => "stable",
+                Scenario::Sepsis if failed => "septic shock",
+                Scenario::Sepsis => "sepsis",
+                Scenario::HaemorrhagicShock => "haemorrhagic shock",
+                Scenario::RespiratoryFailure => "respiratory failure",
+                Scenario::Seizure => "seizure",
+                Scenario::Hypoglycaemia => "hypoglycaemia",
+                Scenario::ArtefactRidden => "artefacts",
+            });
+        }
+        let coming = |e: &&TrueEpisode| at < e.onset && at >= e.onset - prodrome(e.scenario);
+        Some(match episodes.iter().find(coming).map(|e| e.scenario) {
+            Some(Scenario::Sepsis) => "early sepsis",
+            Some(Scenario::HaemorrhagicShock) => "early haemorrhagic shock",
+            Some(Scenario::RespiratoryFailure) => "early respiratory failure",
+            Some(Scenario::Hypoglycaemia) => "falling sensor glucose",
+            Some(Scenario::Stable | Scenario::Seizure | Scenario::ArtefactRidden) | None => "stable",
+        })
+    }
+
     /// Whether shock or respiratory failure begins within six hours; `None` where nobody says, and from
     /// its beginning until the episode is over.
     #[must_use]
@@ -75,6 +102,16 @@ impl Moments {
             None => Some(false),
             Some((failure, _)) => (at < failure).then_some(true),
         }
+    }
+}
+
+/// The shortest time for which a scenario shows before its onset (`simulator/course.rs`).
+fn prodrome(scenario: Scenario) -> Span {
+    match scenario {
+        Scenario::Sepsis => Span::hours(4),
+        Scenario::RespiratoryFailure => Span::hours(2),
+        Scenario::HaemorrhagicShock | Scenario::Hypoglycaemia => Span::hours(1),
+        Scenario::Stable | Scenario::Seizure | Scenario::ArtefactRidden => Span::ZERO,
     }
 }
 
@@ -153,6 +190,17 @@ mod tests {
             [(14, Some(false)), (15, Some(true)), (20, Some(true)), (21, None), (30, None), (31, Some(false))]
         {
             assert_eq!(truth.deterioration(at(hours * hour)), want, "{hours}");
+        }
+        let words = [
+            (0, "seizure"),
+            (1, "stable"),
+            (18, "stable"),
+            (19, "early haemorrhagic shock"),
+            (20, "haemorrhagic shock"),
+            (31, "stable"),
+        ];
+        for (hours, want) in words {
+            assert_eq!(truth.words(at(hours * hour)), Some(want), "{hours}");
         }
     }
 
