@@ -74,6 +74,8 @@ pub struct Engine {
     pub cell_millis: i64,
     /// How long after its end a cell waits for records under way, ms.
     pub grace_millis: i64,
+    /// While catching up, how long a partition must have been silent to count as read to its end, ms.
+    pub settle_millis: i64,
     /// The encoder runs at most this often for one patient, s.
     pub assess_every_secs: i64,
     /// Attributions computed for a model's alert.
@@ -87,6 +89,7 @@ impl Default for Engine {
         Self {
             cell_millis: 100,
             grace_millis: 30,
+            settle_millis: 200,
             assess_every_secs: 10,
             attributions: 5,
             forget_after_hours: 72,
@@ -210,6 +213,9 @@ impl Config {
         if self.engine.grace_millis < 0 || self.engine.grace_millis > 5_000 {
             return Err(Error::Range("engine.grace_millis must be between 0 and 5000"));
         }
+        if !(0..=60_000).contains(&self.engine.settle_millis) {
+            return Err(Error::Range("engine.settle_millis must be between 0 and 60000"));
+        }
         if self.engine.assess_every_secs < 1 {
             return Err(Error::Range("engine.assess_every_secs must be at least 1"));
         }
@@ -260,6 +266,7 @@ impl Config {
         engine::cell::Cut {
             cell: Span::millis(self.engine.cell_millis),
             grace: Span::millis(self.engine.grace_millis),
+            settle: Span::millis(self.engine.settle_millis),
             ..engine::cell::Cut::default()
         }
     }

@@ -113,6 +113,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     broker.bootstrap().clone_into(&mut config.kafka.bootstrap);
     config.kafka.topics = topics.clone();
     config.kafka.instance = None;
+    // The simulator is still writing the history while it is read: a stream that pauses is not at its end.
+    config.engine.settle_millis = config.engine.settle_millis.max(SETTLE_MILLIS);
     terminal::note(NOTICE);
     let models = setup::models(&config)?;
     let lines = if args.json { Lines::Stderr } else { Lines::Stdout };
@@ -145,6 +147,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// How long a stream of the history may pause, ms.
+const SETTLE_MILLIS: i64 = 1_500;
 
 /// Feeds the ward and returns when its live part began.
 fn feed_ward(args: &Args, bootstrap: &str, topics: &Topics, shared: &Shared) -> anyhow::Result<EventTime> {
