@@ -135,7 +135,7 @@ impl Board {
         let view = AlertView::new(alert);
         if let Some(bed) = inner.beds.get_mut(&alert.patient) {
             bed.alerts.retain(|a| a.id != alert.id);
-            if alert.phase != Phase::Resolved {
+            if !alert.phase.ends() {
                 bed.alerts.push(view.clone());
                 // A named condition says more than a score over its threshold.
                 let vague = AlertKind::EarlyWarning.name();

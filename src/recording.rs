@@ -1,4 +1,4 @@
-//! A recorded log: the records of the five input streams in the order of their arrival, one JSON
+//! A recorded log: the records of the six input streams in the order of their arrival, one JSON
 //! object a line in `records.jsonl`. `simulate --out` writes it and `replay` reads it.
 //!
 //! Line: `{"stream": "hl7v2", "at_ms": 1700000000000, "key": "...", "text": "..."}`, or `base64`

@@ -42,7 +42,10 @@ pub fn alert_line(alert: &Alert) -> String {
     let phase = match alert.phase {
         Phase::Raised => "RAISED  ",
         Phase::Updated => "UPDATED ",
+        Phase::Acknowledged => "seen    ",
+        Phase::Escalated => "ESCALATE",
         Phase::Resolved => "resolved",
+        Phase::Expired => "expired ",
     };
     let priority = match alert.priority {
         Priority::High => "HIGH  ",

@@ -109,7 +109,18 @@ impl Draft {
     /// Adds the words. Nothing else can be changed.
     #[must_use]
     pub fn with_rationale(self, rationale: Rationale) -> Alert {
-        let Decision { id, kind, phase, priority, onset, sequence, modality: _ } = self.decision;
+        let Decision {
+            id,
+            kind,
+            phase,
+            priority,
+            onset,
+            sequence,
+            modality: _,
+            primary,
+            escalations,
+            feedback,
+        } = self.decision;
         Alert {
             schema: ALERT.to_owned(),
             id,
@@ -117,6 +128,9 @@ impl Draft {
             phase,
             kind,
             priority,
+            primary,
+            escalations,
+            feedback,
             patient: self.patient,
             encounter: self.encounter,
             location: self.location,

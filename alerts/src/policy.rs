@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bedwatch_schemas::{
     alert::{AlertKind, Phase, Priority},
     event::Modality,
+    feedback::Feedback,
     frame::FeatureFrame,
     ids::{AlertId, PatientId},
     risk::Assessment,
@@ -44,6 +45,12 @@ pub struct Decision {
     pub onset: EventTime,
     /// The message's number within the episode.
     pub sequence: u32,
+    /// The patient's most urgent open alert, where that is another.
+    pub primary: Option<AlertId>,
+    /// How often it has been escalated.
+    pub escalations: u8,
+    /// What people have said of it.
+    pub feedback: Vec<Feedback>,
 }
 
 impl Policy {
@@ -129,6 +136,9 @@ fn decide(patient: &PatientId, key: Key, t: Transition) -> Decision {
         priority: t.priority,
         onset: t.onset,
         sequence: t.sequence,
+        primary: None,
+        escalations: 0,
+        feedback: Vec::new(),
     }
 }
 

@@ -124,7 +124,8 @@ impl PatientState {
                 Applied::accepted()
             }
             // Cultures enter no section of a frame: they are counted as taken in.
-            Body::Microbiology(_) => Applied { relevant: false, ..Applied::accepted() },
+            // Nor does what people say of alerts: it goes to the policy and not to a window.
+            Body::Microbiology(_) | Body::Feedback(_) => Applied { relevant: false, ..Applied::accepted() },
         };
         if applied.entered() {
             self.facts.seen(event);

@@ -27,16 +27,21 @@ pub fn write(kind: AlertKind, phase: Phase, priority: Priority, evidence: &Evide
     let head = match phase {
         Phase::Raised => String::new(),
         Phase::Updated => format!("Update, urgency now {}. ", urgency(priority)),
+        Phase::Acknowledged => format!("Acknowledged: {} alert. ", noun(kind)),
+        Phase::Escalated => format!("Unanswered, urgency {}. ", urgency(priority)),
         Phase::Resolved => format!("Resolved: {} alert ended. ", noun(kind)),
+        Phase::Expired => format!("Expired: {} alert ended. ", noun(kind)),
     };
-    let about = if phase == Phase::Resolved { "" } else { about(kind) };
+    // What is seen or over needs no reason to look; its head says what it was about.
+    let brief = phase.ends() || phase == Phase::Acknowledged;
+    let about = if brief { "" } else { about(kind) };
     let text = match facts.next() {
         Some(first) if about.is_empty() => head + &render::capitalised(&first),
         Some(first) => format!("{head}{about}: {first}"),
-        None if phase == Phase::Resolved => head.trim_end_matches([' ', '.']).to_owned(),
+        None if brief => head.trim_end_matches([' ', '.']).to_owned(),
         None => format!("{head}{} alert", render::capitalised(noun(kind))),
     };
-    let drivers = if about.is_empty() && phase != Phase::Resolved { ". Drivers: " } else { "; " };
+    let drivers = if about.is_empty() && !brief { ". Drivers: " } else { "; " };
     let text = append(text, drivers, "; ", facts.take(TOLD - 1));
     let missing = evidence.missing.iter().take(TOLD_MISSING).map(|m: &Missing| label(m.subject));
     append(text, ". Missing: ", ", ", missing) + "."
@@ -146,8 +151,11 @@ fn technical(kind: AlertKind, phase: Phase, evidence: &Evidence) -> String {
     match (feeds.is_empty(), phase) {
         (true, _) => bare(kind),
         (false, Phase::Resolved) => format!("Technical alert resolved: {}.", feeds.join("; ")),
-        (false, _) => {
-            format!("Technical alert: {}. Alerts that rest on it are blind.", feeds.join("; "))
+        (false, Phase::Acknowledged) => format!("Technical alert acknowledged: {}.", feeds.join("; ")),
+        (false, Phase::Expired) => format!("Technical alert expired: {}.", feeds.join("; ")),
+        (false, Phase::Raised | Phase::Updated | Phase::Escalated) => {
+            let unanswered = if phase == Phase::Escalated { " unanswered" } else { "" };
+            format!("Technical alert{unanswered}: {}. Alerts that rest on it are blind.", feeds.join("; "))
         }
     }
 }

@@ -56,6 +56,7 @@ fn decode_message(record: &Record, future_tolerance: Span) -> Result<Decoded, Re
         location: message.location,
         source: message.source,
         time: message.time,
+        time_name: "time",
     };
     let head = Head::check(&raw, wire::CGM, &doc, record, future_tolerance)?;
     let body = read(&doc, &message)?;

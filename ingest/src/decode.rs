@@ -3,7 +3,7 @@
 use bedwatch_schemas::{event::Stream, time::Span};
 use serde::{Deserialize, Serialize};
 
-use crate::{Decoded, FUTURE_TOLERANCE, Record, cgm, fhir, hl7, vitals, waveforms};
+use crate::{Decoded, FUTURE_TOLERANCE, Record, cgm, feedback, fhir, hl7, vitals, waveforms};
 
 /// What a site may set of the decoders.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,7 @@ pub fn decode(record: &Record, config: &Config) -> Decoded {
         Stream::Vitals => vitals::decode(record, config.future_tolerance),
         Stream::Waveforms => waveforms::decode(record, config.future_tolerance),
         Stream::Cgm => cgm::decode(record, config.future_tolerance),
+        Stream::Feedback => feedback::decode(record, config.future_tolerance),
     }
 }
 

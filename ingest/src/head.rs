@@ -22,6 +22,8 @@ pub(crate) struct RawHead<'a> {
     pub(crate) location: Option<&'a RawValue>,
     pub(crate) source: Option<&'a RawValue>,
     pub(crate) time: Option<&'a RawValue>,
+    /// What the time is called in this message.
+    pub(crate) time_name: &'static str,
 }
 
 /// The common fields, checked.
@@ -51,7 +53,7 @@ impl Head {
             let place = raw.patient.map_or_else(|| Place::path("patient"), |p| doc.place(p, "patient"));
             Rejection::new(reason, place)
         })?;
-        let (at, time) = required(doc, raw.time, "time")?;
+        let (at, time) = required(doc, raw.time, raw.time_name)?;
         let time = json::text(time)
             .and_then(|text| EventTime::parse_rfc3339(&text).ok())
             .ok_or_else(|| Rejection::new(Reason::BadTime, at.clone()))?;
@@ -68,6 +70,11 @@ impl Head {
                 .ok_or_else(|| Rejection::new(Reason::BadValue, at))?,
             time,
         })
+    }
+
+    /// When it was true.
+    pub(crate) const fn time(&self) -> EventTime {
+        self.time
     }
 
     /// An event of this message.

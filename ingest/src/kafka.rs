@@ -68,8 +68,10 @@ pub struct Topics {
     pub features: String,
     /// Risks.
     pub risks: String,
-    /// Acknowledgements and labels.
+    /// Acknowledgements and labels: an input.
     pub feedback: String,
+    /// The ledger of alerts that were withheld.
+    pub withheld: String,
     /// Messages that could not be decoded whole.
     pub dead_letter: String,
     /// Snapshots.
@@ -97,6 +99,7 @@ impl Topics {
             features: name("features"),
             risks: name("risks"),
             feedback: name("feedback"),
+            withheld: name("withheld"),
             dead_letter: name("dead-letter"),
             state: name("state"),
         }
@@ -111,6 +114,7 @@ impl Topics {
             Stream::Vitals => &self.vitals,
             Stream::Waveforms => &self.waveforms,
             Stream::Cgm => &self.cgm,
+            Stream::Feedback => &self.feedback,
         }
     }
 
@@ -120,19 +124,20 @@ impl Topics {
         Stream::ALL.into_iter().find(|s| self.input(*s) == topic)
     }
 
-    /// Every topic: the five inputs first, then the outputs.
+    /// Every topic: the six inputs first, then the outputs.
     #[must_use]
-    pub fn all(&self) -> [&str; 11] {
+    pub fn all(&self) -> [&str; 12] {
         [
             &self.hl7v2,
             &self.fhir,
             &self.vitals,
             &self.waveforms,
             &self.cgm,
+            &self.feedback,
             &self.alerts,
+            &self.withheld,
             &self.features,
             &self.risks,
-            &self.feedback,
             &self.dead_letter,
             &self.state,
         ]

@@ -7,6 +7,7 @@
 pub mod cgm;
 mod coded;
 pub mod decode;
+pub mod feedback;
 pub mod fhir;
 mod head;
 pub mod hl7;

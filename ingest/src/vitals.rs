@@ -66,6 +66,7 @@ fn decode_message(record: &Record, future_tolerance: Span) -> Result<Decoded, Re
         location: message.location,
         source: message.source,
         time: message.time,
+        time_name: "time",
     };
     let head = Head::check(&raw, wire::VITALS, &doc, record, future_tolerance)?;
     let mut decoded = Decoded::default();

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     evidence::Evidence,
+    feedback::Feedback,
     ids::{AlertId, EncounterId, Location, PatientId},
     rationale::Rationale,
     risk::{Attribution, ModelRef},
@@ -104,26 +105,46 @@ impl Priority {
     }
 }
 
-/// Where in its life an alert is. Every raised alert is resolved once.
+/// Where in its life an alert is. Every raised alert ends once, resolved or expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// It begins.
     Raised,
-    /// Its priority rose.
+    /// Its priority rose, or the time it was snoozed for is over.
     Updated,
-    /// Its condition ended, or the patient left.
+    /// A person has taken it on, dismissed or snoozed it: the last of `feedback` says which.
+    Acknowledged,
+    /// Nobody has taken it on in the time its priority gives: someone else must be told.
+    Escalated,
+    /// Its condition ended.
     Resolved,
+    /// It ended without its condition being seen to end: the patient left, or nothing has been
+    /// known of the condition for too long.
+    Expired,
 }
 
 impl Phase {
+    /// Every phase.
+    pub const ALL: [Phase; 6] =
+        [Self::Raised, Self::Updated, Self::Acknowledged, Self::Escalated, Self::Resolved, Self::Expired];
+
+    /// Whether the episode ends with it.
+    #[must_use]
+    pub const fn ends(self) -> bool {
+        matches!(self, Self::Resolved | Self::Expired)
+    }
+
     /// The snake-case name, also the metric label.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Raised => "raised",
             Self::Updated => "updated",
+            Self::Acknowledged => "acknowledged",
+            Self::Escalated => "escalated",
             Self::Resolved => "resolved",
+            Self::Expired => "expired",
         }
     }
 }
@@ -158,6 +179,16 @@ pub struct Alert {
     pub encounter: Option<EncounterId>,
     /// The bed.
     pub location: Option<Location>,
+    /// The patient's most urgent open alert, where that is another: this one stands beside it and
+    /// needs no call of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary: Option<AlertId>,
+    /// How often it has been escalated so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub escalations: u8,
+    /// What people have said of it so far, first said first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub feedback: Vec<Feedback>,
     /// When the condition began.
     pub onset: EventTime,
     /// The event time of this message: nothing later was known.
@@ -174,6 +205,10 @@ pub struct Alert {
     pub config: String,
     /// What this software is and is not.
     pub notice: String,
+}
+
+fn is_zero(n: &u8) -> bool {
+    *n == 0
 }
 
 /// The schema tag of [`Alert`].

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    feedback::Feedback,
     ids::{EncounterId, Location, PatientId, SourceId},
     medication::Infusion,
     signal::Signal,
@@ -27,12 +28,15 @@ pub enum Stream {
     Waveforms,
     /// JSON glucose readings.
     Cgm,
+    /// What people say of alerts. Last, so that within a moment an alert is decided on the
+    /// measurements first.
+    Feedback,
 }
 
 impl Stream {
     /// Every stream, in the order used to break ties between records of the same time.
-    pub const ALL: [Stream; 5] =
-        [Stream::Hl7v2, Stream::Fhir, Stream::Vitals, Stream::Waveforms, Stream::Cgm];
+    pub const ALL: [Stream; 6] =
+        [Stream::Hl7v2, Stream::Fhir, Stream::Vitals, Stream::Waveforms, Stream::Cgm, Stream::Feedback];
 
     /// The snake-case name, also the metric label.
     #[must_use]
@@ -43,6 +47,7 @@ impl Stream {
             Stream::Vitals => "vitals",
             Stream::Waveforms => "waveforms",
             Stream::Cgm => "cgm",
+            Stream::Feedback => "feedback",
         }
     }
 }
@@ -104,6 +109,8 @@ pub enum Body {
     DeviceStatus(DeviceStatus),
     /// A culture or its result.
     Microbiology(Microbiology),
+    /// What a person said of an alert of this patient.
+    Feedback(Feedback),
 }
 
 /// How final a result is (HL7 OBX-11, FHIR `Observation.status`).

@@ -14,6 +14,7 @@ pub mod codes;
 pub mod dead_letter;
 pub mod event;
 pub mod evidence;
+pub mod feedback;
 pub mod frame;
 pub mod ids;
 pub mod medication;
@@ -28,6 +29,7 @@ pub mod time;
 pub mod unit;
 pub mod waveform;
 pub mod wire;
+pub mod withheld;
 
 /// Said once in every output: what this software is and is not.
 pub const NOTICE: &str = "Research software and an adjunct: never the primary alarm.";

@@ -13,8 +13,10 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("dead-letter", schema_for!(crate::dead_letter::DeadLetter)),
         ("event", schema_for!(crate::event::Event)),
         ("evidence", schema_for!(crate::evidence::Evidence)),
+        ("feedback", schema_for!(crate::wire::FeedbackMessage)),
         ("frame", schema_for!(crate::frame::FeatureFrame)),
         ("vitals", schema_for!(crate::wire::VitalsMessage)),
+        ("withheld", schema_for!(crate::withheld::Withheld)),
     ]
 }
 

@@ -1,12 +1,13 @@
-//! The JSON messages of `bedwatch.vitals` and `bedwatch.cgm`, written by gateways and the simulator
-//! and read by `ingest`. Signals by snake-case name, units by UCUM code; both are checked by the
+//! The JSON messages of `bedwatch.vitals`, `bedwatch.cgm` and `bedwatch.feedback`, written by
+//! gateways, the simulator and the ward page and read by `ingest`. Signals by snake-case name, units by UCUM code; both are checked by the
 //! decoder, so they are plain text here.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{EncounterId, Location, PatientId, SourceId},
+    feedback::{Action, Feedback, FeedbackReason, Role},
+    ids::{AlertId, EncounterId, Location, PatientId, SourceId},
     time::EventTime,
 };
 
@@ -68,6 +69,44 @@ pub struct CgmMessage {
     pub unit: String,
 }
 
+/// What one person said of one alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FeedbackMessage {
+    /// Always `feedback/1`.
+    pub schema: String,
+    /// The pseudonymous patient of the alert; the record's key where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patient: Option<PatientId>,
+    /// The system the person spoke through.
+    pub source: SourceId,
+    /// The alert.
+    pub alert: AlertId,
+    /// What is done with it.
+    pub action: Action,
+    /// Why; needed to dismiss, snooze and disagree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<FeedbackReason>,
+    /// Who speaks.
+    pub role: Role,
+    /// For how long to snooze, minutes (1 to 1440); with `snooze` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<u16>,
+    /// When it was said.
+    pub at: EventTime,
+}
+
+impl FeedbackMessage {
+    /// What it says, without whose it is.
+    #[must_use]
+    pub fn feedback(&self) -> Feedback {
+        let Self { alert, action, reason, role, minutes, at, .. } = *self;
+        Feedback { alert, action, reason, role, minutes, at }
+    }
+}
+
+/// The schema tag of [`FeedbackMessage`].
+pub const FEEDBACK: &str = "feedback/1";
 /// The schema tag of [`VitalsMessage`].
 pub const VITALS: &str = "vitals/1";
 /// The schema tag of [`CgmMessage`].

@@ -243,7 +243,7 @@ fn report(
         .sum();
     let is_model = |r: &&Received| matches!(r.alert.rationale.source, RationaleSource::Model(_));
     let reasons = received.iter().filter_map(|r| match &r.alert.rationale.source {
-        RationaleSource::Template(reason) if r.alert.phase != Phase::Resolved => Some(reason),
+        RationaleSource::Template(reason) if !r.alert.phase.ends() => Some(reason),
         _ => None,
     });
     let events: BTreeMap<&'static str, u64> =

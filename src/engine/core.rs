@@ -238,7 +238,10 @@ impl Core {
             let is_read = match event.body {
                 Body::Numeric(_) | Body::Adt(_) => true,
                 Body::Waveform(_) | Body::Medication(_) => self.models.fusion.is_some(),
-                Body::NoReading { .. } | Body::DeviceStatus(_) | Body::Microbiology(_) => false,
+                Body::NoReading { .. }
+                | Body::DeviceStatus(_)
+                | Body::Microbiology(_)
+                | Body::Feedback(_) => false,
             };
             patient.unassessed |= is_read;
             patient.latest_arrival = patient.latest_arrival.max(Some(event.arrival));
@@ -385,7 +388,7 @@ impl Core {
         let (Some(head), Some(encoder)) = (evidence::head(decision.kind), &self.models.encoder) else {
             return Reasons::default();
         };
-        if decision.phase == Phase::Resolved {
+        if !matches!(decision.phase, Phase::Raised | Phase::Updated) {
             return Reasons::default();
         }
         let recent = self.models.fusion.as_ref().map(|fusion| (fusion, patient.state.recent(frame.at)));

@@ -31,7 +31,7 @@ function alertNode(alert, withBed, folded) {
   const head = el("p");
   head.append(el("span", "badge " + alert.priority, words[alert.priority]), " ");
   const where = withBed && alert.bed ? "Bed " + alert.bed + ": " : "";
-  const phase = alert.phase === "resolved" ? " (resolved)" : "";
+  const phase = ["raised", "updated"].includes(alert.phase) ? "" : " (" + alert.phase + ")";
   head.append(el("strong", "", where + (kinds[alert.kind] || alert.kind) + phase));
   const text = el("p", "", alert.text);
   const model = el("ul", "small");

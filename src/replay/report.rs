@@ -120,7 +120,7 @@ pub fn metrics(
     for alert in alerts.iter().filter(|a| a.phase == Phase::Raised) {
         *raised.entry(alert.kind.name()).or_default() += 1;
     }
-    let worded = || alerts.iter().filter(|a| a.phase != Phase::Resolved);
+    let worded = || alerts.iter().filter(|a| !a.phase.ends());
     let by_model = worded().filter(|a| matches!(a.rationale.source, RationaleSource::Model(_))).count();
     let hours: f64 = outcomes.iter().map(Outcome::hours).sum();
     let clinical = alerts.iter().filter(|a| a.phase == Phase::Raised && !a.kind.is_technical()).count();

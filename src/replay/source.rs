@@ -1,4 +1,4 @@
-//! Where replayed inputs come from: the historical formats, or a recording of the five streams.
+//! Where replayed inputs come from: the historical formats, or a recording of the six streams.
 
 use std::{
     fs::File,
@@ -22,7 +22,7 @@ use crate::{engine::cell::Entry, recording};
 pub enum Source {
     /// A stay of a historical format.
     Stay(StaySource),
-    /// A recording of the five streams.
+    /// A recording of the six streams.
     Recording {
         /// Its name.
         name: String,

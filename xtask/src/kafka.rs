@@ -33,6 +33,7 @@ const TOPICS: &[protocol::Topic] = &[
     topic("bedwatch.features", false),
     topic("bedwatch.risks", false),
     topic("bedwatch.feedback", false),
+    topic("bedwatch.withheld", false),
     topic("bedwatch.dead-letter", false),
     topic("bedwatch.state", true),
 ];

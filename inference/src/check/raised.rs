@@ -13,18 +13,21 @@ use crate::lexicon::Lexicon;
 
 /// Words of other phases and of technical alerts.
 const ELSEWHERE: &[&str] = &[
+    "acknowledged",
     "back",
     "began",
     "blind",
     "delivering",
     "delivers",
     "ended",
+    "expired",
     "gap",
     "nothing",
     "resolved",
     "silent",
     "stale",
     "technical",
+    "unanswered",
     "update",
     "usable",
 ];
@@ -64,6 +67,9 @@ mod tests {
             ("Mild signs of sepsis.", High, Some(Why::Urgency)),
             ("Urgent sepsis.", Low, Some(Why::Urgency)),
             ("Sepsis alert resolved.", High, Some(Why::Phase)),
+            ("Sepsis alert acknowledged.", High, Some(Why::Phase)),
+            ("Sepsis alert unanswered.", High, Some(Why::Phase)),
+            ("Sepsis alert expired.", High, Some(Why::Phase)),
             ("Sepsis ended.", High, Some(Why::Phase)),
             ("NOTHING fits sepsis.", High, Some(Why::Phase)),
             ("Heart rate silent.", High, Some(Why::Phase)),

@@ -67,6 +67,19 @@ fn the_words_of_each_kind() {
         say(AlertKind::SignalLost, Phase::Raised),
         "Technical alert: EEG feed delivers nothing usable since 00:00. Alerts that rest on it are blind."
     );
+    assert!(
+        say(AlertKind::Sepsis, Phase::Acknowledged).starts_with("Acknowledged: sepsis alert. Sepsis risk")
+    );
+    assert!(say(AlertKind::Sepsis, Phase::Expired).starts_with("Expired: sepsis alert ended. Sepsis risk"));
+    assert!(say(AlertKind::Sepsis, Phase::Escalated).starts_with("Unanswered, urgency immediate. "));
+    assert_eq!(
+        say(AlertKind::StaleFeed, Phase::Acknowledged),
+        "Technical alert acknowledged: EEG feed silent since 00:00."
+    );
+    assert_eq!(
+        say(AlertKind::StaleFeed, Phase::Escalated),
+        "Technical alert unanswered: EEG feed silent since 00:00. Alerts that rest on it are blind."
+    );
     assert_eq!(
         say(AlertKind::StaleFeed, Phase::Resolved),
         "Technical alert resolved: EEG feed is back (gap began at 00:00)."
@@ -77,7 +90,7 @@ fn the_words_of_each_kind() {
 fn without_facts_it_still_speaks() {
     let lexicon = Lexicon::built_in();
     for kind in AlertKind::ALL {
-        for phase in [Phase::Raised, Phase::Updated, Phase::Resolved] {
+        for phase in Phase::ALL {
             for text in [write(kind, phase, Priority::Low, &Evidence::default()), bare(kind)] {
                 assert_eq!(check(&text, kind, &Evidence::default(), &lexicon), Ok(()), "{text}");
             }
@@ -93,7 +106,7 @@ proptest! {
     fn every_text_passes_the_checker(evidence in evidences()) {
         let lexicon = Lexicon::built_in();
         for kind in AlertKind::ALL {
-            for phase in [Phase::Raised, Phase::Updated, Phase::Resolved] {
+            for phase in Phase::ALL {
                 for priority in [Priority::Low, Priority::Medium, Priority::High] {
                     let text = write(kind, phase, priority, &evidence);
                     prop_assert_eq!(check(&text, kind, &evidence, &lexicon), Ok(()), "{}", text);

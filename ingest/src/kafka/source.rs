@@ -1,4 +1,4 @@
-//! Messages in: one consumer thread over the five input topics, handing owned records to a bounded
+//! Messages in: one consumer thread over the six input topics, handing owned records to a bounded
 //! channel.
 //!
 //! The thread owns the consumer and takes each partition from its own queue, because only so can an
@@ -112,7 +112,7 @@ pub enum Item {
 /// Which partitions to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
-    /// Every partition of the five topics.
+    /// Every partition of the six topics.
     All,
     /// These partitions.
     These(Vec<(Stream, i32)>),

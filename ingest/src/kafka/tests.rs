@@ -53,7 +53,7 @@ fn read_all(source: &Source, partitions: usize) -> (Vec<OwnedRecord>, Vec<(i64, 
 }
 
 #[test]
-fn five_topics_are_read_back_in_order_and_again_from_given_offsets() {
+fn six_topics_are_read_back_in_order_and_again_from_given_offsets() {
     let topics = Topics::default();
     let broker = Broker::start(&topics, 2).unwrap();
     let sink = sink(&broker, &topics);
@@ -65,14 +65,14 @@ fn five_topics_are_read_back_in_order_and_again_from_given_offsets() {
         }
     }
     let counts = sink.flush(WAIT).unwrap();
-    assert_eq!((counts.sent, counts.delivered, counts.failed), (200, 200, 0));
+    assert_eq!((counts.sent, counts.delivered, counts.failed), (240, 240, 0));
 
     let mut config = Config::new(broker.bootstrap(), &topics);
     config.capacity = 8; // smaller than what waits: the reader must pause, and lose nothing
     let source = Source::start(&config).unwrap();
-    let (records, gaps) = read_all(&source, 10);
+    let (records, gaps) = read_all(&source, 12);
     source.shutdown();
-    assert_eq!((records.len(), gaps.len()), (200, 0));
+    assert_eq!((records.len(), gaps.len()), (240, 0));
     let mut next = BTreeMap::new();
     let mut partition_of = BTreeMap::new();
     for r in &records {
@@ -87,13 +87,13 @@ fn five_topics_are_read_back_in_order_and_again_from_given_offsets() {
         // Co-partitioned: a patient has one partition number over all topics.
         assert_eq!(*partition_of.entry(key).or_insert(r.partition), r.partition);
     }
-    assert_eq!(next.len(), 10, "both partitions of every topic are used");
+    assert_eq!(next.len(), 12, "both partitions of every topic are used");
 
     // A restart from a checkpoint: the last three of each partition.
     config.offsets = next.iter().map(|(k, n)| (*k, n - 3)).collect();
     let again = Source::start(&config).unwrap();
-    let (rest, gaps) = read_all(&again, 10);
-    assert_eq!((rest.len(), gaps.len()), (30, 0));
+    let (rest, gaps) = read_all(&again, 12);
+    assert_eq!((rest.len(), gaps.len()), (36, 0));
     assert!(rest.iter().all(|r| r.offset >= next[&(r.stream, r.partition)] - 3));
     again.commit(&next).unwrap();
 }

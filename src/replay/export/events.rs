@@ -88,7 +88,11 @@ impl Events {
             Body::Microbiology(Microbiology::CulturePositive) => {
                 Row { kind: "microbiology", name: "culture_positive", ..plain }
             }
-            Body::Numeric(_) | Body::NoReading { .. } | Body::Waveform(_) | Body::DeviceStatus(_) => return,
+            Body::Numeric(_)
+            | Body::NoReading { .. }
+            | Body::Waveform(_)
+            | Body::DeviceStatus(_)
+            | Body::Feedback(_) => return,
         };
         self.0.push(row);
     }

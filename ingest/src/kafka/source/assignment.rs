@@ -157,7 +157,7 @@ impl ConsumerContext for Context {
     }
 }
 
-/// Every partition of the five topics that exists on the broker.
+/// Every partition of the six topics that exists on the broker.
 fn discover(consumer: &BaseConsumer<Context>, config: &Config) -> Result<BTreeMap<Stream, i32>, Error> {
     let mut counts = BTreeMap::new();
     for stream in Stream::ALL {
