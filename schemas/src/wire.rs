@@ -1,6 +1,6 @@
 //! The JSON messages of `bedwatch.vitals`, `bedwatch.cgm` and `bedwatch.feedback`, written by
-//! gateways, the simulator and the ward page and read by `ingest`. Signals by snake-case name, units by UCUM code; both are checked by the
-//! decoder, so they are plain text here.
+//! gateways, the simulator and the HTTP server and read by `ingest`. Signals by snake-case name, units
+//! by UCUM code; both are checked by the decoder, so they are plain text here.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

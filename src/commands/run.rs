@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let live = Live::start(&config, models, shared.clone())?;
     terminal::note(&format!(
         "reading {} from Kafka at {}",
-        config.kafka.topics.all()[..5].join(", "),
+        config.kafka.topics.all()[..6].join(", "),
         config.kafka.bootstrap
     ));
     let stop = shared.stop.clone();
