@@ -125,7 +125,7 @@ impl Default for Models {
             folder: PathBuf::new(),
             encoder: "encoder-hourly-v2".to_owned(),
             site: "any".to_owned(),
-            fusion: String::new(),
+            fusion: "fusion-v1".to_owned(),
             narrator: "narrator-v2".to_owned(),
             onnxruntime: PathBuf::new(),
             provider: "cpu".to_owned(),

@@ -12,6 +12,7 @@ mod canary;
 mod commands;
 mod demo;
 mod determinism;
+mod fusion;
 mod hostile;
 mod http;
 mod kill;

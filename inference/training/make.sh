@@ -30,6 +30,11 @@ step students/death.npz distil
 step calibration.json calibrate
 step quantize.json quantize --out "$bundle"
 step tables/samples parity --bedwatch "$target/bedwatch" --samples "$repository/replay-data/samples/psv" --bundle "$bundle"
+fusion=$repository/inference/models/fusion-v1
+step moments.npz moments --data "$data" --records "$work/records" --bedwatch "$target/bedwatch"
+step fusion.json fuse --encoder "$bundle" --out "$fusion"
+step exemplars.json exemplars --bedwatch "$target/bedwatch" --out "$fusion"
+step fusion-replay.json fuse_card --data "$data" --bedwatch "$target/bedwatch" --bundle "$fusion"
 step baseline.json baseline --hidden
 step hidden.json hidden
 step ablations.json ablations

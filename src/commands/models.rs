@@ -26,7 +26,7 @@ pub(super) enum Command {
     Search {
         /// The text, e.g. "septic shock on noradrenaline".
         text: String,
-        /// The encoder's bundle; without one, the one in force by default.
+        /// A fusion's or an encoder's bundle; without one, the fusion in force by default.
         #[arg(long)]
         bundle: Option<String>,
         /// How many stretches.
@@ -54,7 +54,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
         Command::List { folder } => list(&at(folder.as_ref())),
         Command::Verify { folder } => verify(&at(folder.as_ref())),
         Command::Search { text, bundle, top, json, folder } => {
-            let name = bundle.clone().unwrap_or_else(|| crate::config::Models::default().encoder);
+            let name = bundle.clone().unwrap_or_else(|| crate::config::Models::default().fusion);
             let found = Search::load(&Bundle::open(at(folder.as_ref()).join(name))?)?.find(text, *top)?;
             if *json {
                 terminal::result(&serde_json::to_string(&found)?);

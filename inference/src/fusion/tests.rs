@@ -125,13 +125,14 @@ fn why_a_fused_head_says_what_it_says_can_be_run_again() {
     let width = Track::Minutes.columns().len();
     let mut recent = Recent::default();
     recent.tracks[Track::Minutes as usize].0 = vec![f32::NAN; 60 * width];
+    recent.tracks[Track::Glucose as usize].0 = (0..36).map(|i| 170.0 - 2.5 * i as f32).collect();
     edit::held(&mut recent, Signal::HeartRate, 118.0, frame.at - Span::minutes(40), frame.at);
     edit::held(&mut recent, Signal::Spo2, 89.0, frame.at - Span::minutes(40), frame.at);
     let code = Code::Drug(Drug::Norepinephrine, InfusionAction::RateSet);
     recent.events.push(CodedEvent { code, value: Some(0.2), at: frame.at - Span::minutes(30) });
     let beyond = crate::encoder::explain::Beyond { fusion: &fusion, recent: &recent };
-    let said = encoder.explain(&frame, Head::Deterioration, 20, &[], Some(beyond)).unwrap().unwrap();
-    let head = fusion.head(Head::Deterioration, &recent).unwrap();
+    let said = encoder.explain(&frame, Head::Hypoglycaemia, 20, &[], Some(beyond)).unwrap().unwrap();
+    let head = fusion.head(Head::Hypoglycaemia, &recent).unwrap();
     let ask = |frame: &FeatureFrame, gone: &[Subject]| {
         let (_, embedding) = encoder.assess(frame).unwrap();
         let mut recent = recent.clone();

@@ -23,7 +23,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from . import SEED
 from .bundle import OPSET, export, write_json, write_manifest
 from .calibrate import head, platt, sigmoid
-from .fusion import AUXILIARY, EMBEDDING, HEADS, MODALITIES, NEEDS, Fusion, batch
+from .fusion import AUXILIARY, EMBEDDING, HEADS, MODALITIES, NEEDS, SHIPPED, Fusion, batch
 from .moments import LABELS, MAX_EVENTS, TRACKS, Moments
 from .splits import fold_of
 
@@ -260,10 +260,11 @@ class Served(torch.nn.Module):
     def __init__(self, net: Fusion):
         super().__init__()
         self.net = net
+        self.shipped = [HEADS.index(n) for n in SHIPPED]
 
     def forward(self, hour, minutes, eeg, cardiac, glucose, event_codes, events):
         logits, fused, gates = self.net(hour, minutes, eeg, cardiac, glucose, event_codes, events)
-        return logits[:, : len(HEADS)], fused, gates
+        return logits[:, self.shipped], fused, gates
 
 
 def parity(path: Path, codes: int) -> list[dict]:
@@ -306,7 +307,7 @@ def write(net: Fusion, heads: dict, names, tracks: list[dict], encoder: Path, ou
         "contract": "moment-v1", "encoder": beside["name"], "encoder_version": beside["version"], "embedding_size": EMBEDDING,
         "training_data": "the bedwatch ward simulator (synthetic); PhysioNet/CinC Challenge 2012 sets a and b (ODC-By 1.0); sensor glucose of Hall et al. 2018 (CC BY 4.0) by iglu; stays for making models only",
         "codes": [str(n) for n in names], "onnx": {"file": "fusion.onnx", "opset": OPSET, "inputs": list(zero), "outputs": OUTPUTS},
-        "tracks": tracks, "heads": [entry(i, n) for i, n in enumerate(HEADS)],
+        "tracks": tracks, "heads": [entry(i, n) for i, n in enumerate(SHIPPED)],
     }  # fmt: skip
     write_json(out / "parity.json", {"tolerance": 1e-4, "moments": parity(out / "fusion.onnx", len(names))})
     write_manifest(out, table, ["fusion.onnx", "parity.json"])
@@ -322,9 +323,17 @@ def main():
     parser.add_argument("--pretrained-epochs", type=int, default=PRETRAINED_EPOCHS)
     parser.add_argument("--limit", type=int, help="moments an epoch, at most")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--write-only", action="store_true", help="the bundle again, from WORK/fusion.pt and WORK/fusion.json")
     parser.add_argument("--ablations", action="store_true", help="also without pretraining, cross-attention and each modality; slow")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    tracks = json.loads((args.work / "tracks.json").read_text())
+    if args.write_only:
+        saved, report = torch.load(args.work / "fusion.pt", weights_only=False), json.loads((args.work / "fusion.json").read_text())
+        net = Fusion(len(saved["names"]))
+        net.load_state_dict(saved["state"])
+        write(net, report["heads"], saved["names"], tracks, args.encoder, args.out)
+        return
     every = Moments.load(args.work / "moments.npz")
     split = every.split()
     fold = {s: fold_of(s) for s in np.unique(every.source)}
@@ -340,7 +349,7 @@ def main():
     print(json.dumps(report["glucose"]), flush=True)
     heads = calibrated(net, held, (logits, label))
     if args.out:
-        write(net, heads, every.names, json.loads((args.work / "tracks.json").read_text()), args.encoder, args.out)
+        write(net, heads, every.names, tracks, args.encoder, args.out)
     report["aside"] = figures(predict(net, aside), aside)
     report["aside_lightgbm"] = figures(baseline(learned, aside), aside)
     report["masked"] = {m: figures(predict(net, aside, (m,)), aside) for m in MODALITIES}

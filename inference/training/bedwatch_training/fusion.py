@@ -15,6 +15,9 @@ from .moments import MAX_EVENTS, TRACKS
 HEADS = ("deterioration", "seizure", "hypoglycaemia")
 NEEDS = {"deterioration": ("minutes",), "seizure": ("eeg",), "hypoglycaemia": ("glucose",)}
 AUXILIARY = ("death",)  # learned from beside the heads, and not shipped
+# Deterioration is not shipped either: it foretells failures and has never seen one under way, of which an alert must
+# not fall silent; the encoder's own head says both.
+SHIPPED = ("seizure", "hypoglycaemia")
 MODALITIES = (*TRACKS, "events")
 WIDTH, EMBEDDING, ATTENTION_HEADS, STRIDE = 48, 128, 4, 4
 CLIP = 6.0
