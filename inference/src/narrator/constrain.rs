@@ -32,6 +32,12 @@ const JOINING: usize = 4;
 /// Words that would stretch a value beyond what it is ("rising by", "over").
 const STRETCHING: [&str; 6] = ["by", "over", "from", "since", "for", "or"];
 
+/// "has" needs its participle: of a trend the clause's subject has, or, of a risk, what it reached. Without
+/// this a model that is kept from an untrue participle says "pressure has and steady".
+const AUXILIARY: &str = "has";
+const PARTICIPLES: [&str; 4] = ["risen", "climbed", "fallen", "dropped"];
+const REACHED: &str = "reached";
+
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Class {
@@ -373,8 +379,37 @@ impl<'a> Constraint<'a> {
         self.state.all_told.trailing_ones() as usize >= first
     }
 
+    /// Whether a word may be the participle of "has".
+    fn is_participle(&self, state: &State, word: &str) -> bool {
+        let trend = || {
+            self.phrases.iter().any(|(words, term)| {
+                words[0] == word && matches!(term, Term::Trend(_)) && self.permits(state, term)
+            })
+        };
+        let risk = || {
+            let facts = self.prompt.facts.iter().enumerate();
+            facts
+                .filter(|(i, _)| state.subject >> i & 1 == 1)
+                .any(|(_, f)| matches!(f.subject, Subject::Risk(_)))
+        };
+        (PARTICIPLES.contains(&word) && trend()) || (word == REACHED && risk())
+    }
+
+    /// Whether "has" and its participle stand as they should: either may stand only with the other.
+    fn is_whole(&self, class: &Class, word: &str) -> bool {
+        let Some(state) = self.settled() else { return true };
+        if self.last == AUXILIARY {
+            return *class == Class::Word && self.is_participle(&state, word);
+        }
+        let some = || PARTICIPLES.iter().chain([&REACHED]).any(|w| self.is_participle(&state, w));
+        *class != Class::Word || word != AUXILIARY || some()
+    }
+
     /// Whether a token may stand here at all.
     fn possible(&self, class: &Class, word: &str) -> bool {
+        if !self.is_whole(class, word) {
+            return false;
+        }
         if *class == Class::Word {
             return self.continues(word)
                 || (!self.pending.is_empty()
