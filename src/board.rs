@@ -196,8 +196,9 @@ impl BedView {
             self.risks = assessment
                 .risks
                 .iter()
-                // Death is ranked for validation; it alerts nobody, and nobody is helped by its number.
-                .filter(|r| r.head != Head::Death)
+                // Death is ranked for validation; it alerts nobody, and nobody is helped by its number. The
+                // seizure head was never shown real EEG: the rule alerts, and its doubtful twin is recorded.
+                .filter(|r| !matches!(r.head, Head::Death | Head::Seizure))
                 .map(|r| RiskView {
                     head: r.head.name(),
                     probability: r.probability,
