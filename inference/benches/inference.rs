@@ -8,6 +8,7 @@ use bedwatch_inference::{
     bundle::Bundle,
     check::check,
     encoder::Encoder,
+    fusion::Fusion,
     lexicon::Lexicon,
     narrator::{Narrator, decoder::Decoder, layout::Stated},
     runtime::{Runtime, VARIABLE},
@@ -19,7 +20,8 @@ use bedwatch_schemas::{
     evidence::{Band, Direction, Evidence, Fact, FactId, Missing, Subject, Trend},
     frame::{FeatureFrame, HourGrid},
     ids::PatientId,
-    risk::{Bound, Change, Head},
+    recent::{Code, CodedEvent, Recent, Track},
+    risk::{Bound, Change, Head, ModelRef},
     signal::Signal,
     time::{EventTime, Span},
 };
@@ -118,6 +120,29 @@ fn encoder(c: &mut Criterion, runtime: &Runtime) {
     }
 }
 
+/// A moment with every modality.
+fn fusion(c: &mut Criterion, runtime: &Runtime) {
+    let Some(bundle) = bundle("fusion-v1") else { return };
+    let spec: toml::Table = bundle.read("fusion").expect("the manifest is a table");
+    let text = |key: &str| spec[key].as_str().expect("the manifest names its encoder").to_owned();
+    let beside = ModelRef { name: text("encoder"), version: text("encoder_version") };
+    let fusion = Fusion::load(runtime, &bundle, 1, &beside).expect("the shipped bundle loads");
+    let mut recent = Recent::default();
+    for track in Track::ALL {
+        recent.tracks[track as usize].0 = vec![80.0; track.rows() * track.columns().len()];
+    }
+    let event = |i: i64| CodedEvent {
+        code: Code::Result(Signal::Lactate),
+        value: Some(1.5),
+        at: START - Span::hours(i),
+    };
+    recent.events = (0..40).rev().map(event).collect();
+    let hour = vec![0.3; 128];
+    c.bench_function("fusion/assess, every modality", |b| {
+        b.iter(|| fusion.assess(black_box(&hour), &recent, START).expect("the fusion runs"));
+    });
+}
+
 fn narrator(c: &mut Criterion, runtime: &Runtime) {
     let Some(bundle) = bundle("narrator-v2") else { return };
     let onnx = bundle.file("decoder.onnx").expect("the bundle lists its decoder");
@@ -159,6 +184,7 @@ fn all(c: &mut Criterion) {
     words(c);
     if let Some(runtime) = std::env::var_os(VARIABLE).and_then(|path| Runtime::load(path).ok()) {
         encoder(c, &runtime);
+        fusion(c, &runtime);
         narrator(c, &runtime);
     }
 }
