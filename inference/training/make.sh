@@ -26,7 +26,7 @@ step ward.npz export --data "$data" --bedwatch "$target/bedwatch" --ward "$work/
 step pretrained.pt pretrain
 step network.1.pt finetune
 step trees/death.npz trees
-step students/death.npz distil
+step ensemble/death.npz ensemble
 step calibration.json calibrate
 step quantize.json quantize --out "$bundle"
 step tables/samples parity --bedwatch "$target/bedwatch" --samples "$repository/replay-data/samples/psv" --bundle "$bundle"

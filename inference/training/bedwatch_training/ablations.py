@@ -20,7 +20,7 @@ from . import utility
 from .bundle import write_json
 from .calibrate import networks, unseen
 from .contract import BEDSIDE, LABS, VITALS
-from .distil import members, stack
+from .ensemble import members, stack
 from .splits import FOLDS
 from .stays import Stays
 from .summary import UNKNOWN, Summary

@@ -5,9 +5,7 @@
 A Platt line for each head, operating points, label-conditional conformal
 thresholds (Vovk 2012; Angelopoulos and Bates 2023) per hospital and together,
 and the threshold of strangeness. Sepsis and death rest on the ensemble's
-out-of-fold scores, not on the student's of the same stays: what other folds
-taught it holds a little of each label (its in-sample area is higher than the
-ensemble's). Deterioration rests on the first network's answers about the folds
+out-of-fold scores, never on what models of all stays say of the same stays. Deterioration rests on the first network's answers about the folds
 it has not learned from. Writes WORK/calibration.json.
 """
 
@@ -86,7 +84,7 @@ def head(a, b, point, high, rows) -> dict:
 def sepsis(work: Path) -> dict:
     """The sepsis head, decided by the challenge's utility."""
     stays = Stays.load(work / "cinc2019.npz").of("make")
-    score = np.load(work / "students" / "sepsis.npz")["ensemble"][stays.labelled]
+    score = np.load(work / "ensemble" / "sepsis.npz")["score"][stays.labelled]
     stays = stays.hours(stays.labelled)
     a, b = platt(score, stays.sepsis)
     p = sigmoid(a * score + b)
@@ -98,7 +96,7 @@ def sepsis(work: Path) -> dict:
 def death(work: Path) -> dict:
     """The death head: ranks stays at their last hour; its operating point has the best min(sensitivity, positive predictivity)."""
     stays = Stays.load(work / "cinc2012.npz").of("make")
-    score, label = np.load(work / "students" / "death.npz")["ensemble"][stays.ends], stays.death
+    score, label = np.load(work / "ensemble" / "death.npz")["score"][stays.ends], stays.death
     a, b = platt(score, label)
     p = sigmoid(a * score + b)
     order = np.argsort(-p, kind="stable")

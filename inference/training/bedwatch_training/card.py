@@ -12,7 +12,6 @@ import tomllib
 from pathlib import Path
 
 from . import SEED
-from .distil import ROUNDS
 from .trees import FOLDS, KEPT_SHARE, MEMBERS
 
 HEADER = "| {what} | stays | hours | AUROC | AUPRC | normalised utility | sensitivity | false positive rate | positive predictivity | calibration error |"
@@ -67,13 +66,19 @@ def ablations(table: dict) -> list[str]:
     return rows + [f"| {name} | {m['utility']:.3f} | {m['auroc']:.3f} |" for name, m in table.items()]
 
 
+def forests(weights: dict) -> str:
+    """How many trees each head has, in words."""
+    count = {head: sum(MEMBERS[n].rounds * MEMBERS[n].seeds for n, w in told.items() if n != "network" and w > 0) for head, told in weights.items()}
+    return ", ".join(f"{n} trees for {head}" for head, n in count.items())
+
+
 CARD = """# {name}
 
 A causal transformer and two forests over the hours of a stay: vitals, labs, charted values, who the patient is. Heads: `sepsis` and `death` (forests
-taught by an ensemble), `deterioration` (the transformer, which also gives the embedding). Research software. It supports an alert that a clinician
+and a part of the transformer's answer), `deterioration` (the transformer, which also gives the embedding). Research software. It supports an alert that a clinician
 judges; it is never the primary alarm.
 
-- Shape: 3 layers, width 128, distance-only attention biases, at most 48 hours of context; two forests of {rounds} trees; {size:.1f} MB in one ONNX graph
+- Shape: 3 layers, width 128, distance-only attention biases, at most 48 hours of context; {forests}; {size:.1f} MB in one ONNX graph
   (opset 18, ai.onnx.ml 5). Matrices are int8 with a scale per column, unpacked when loaded: no probability moved by more than {worst:.4f} on 2,000
   windows against fp32.
 - Input: contract "hourly-v2", described number by number in `manifest.toml`. Missing is not imputed: last value, mask, age. What the trees read (changes,
@@ -89,9 +94,8 @@ judges; it is never the primary alarm.
 - Deterioration: the bedwatch ward simulator's hourly files (3,000 synthetic stays), label: 1 from 6 hours before the onset of a decline. Calibrated there;
   the operating point is also held to 5 % of CinC 2012's hours.
 - Split by SHA-256 of the record's name: 80 % for making models in {folds} folds, 20 % read by `evaluate`, `baseline` and `hidden` alone. Ensemble: {members}
-  ({folds} tree models each, every one learning from three folds) and two networks (half of the folds each). Each hour's teaching score was said by members
-  that had not learned from its stay; the student learns that score. Calibration, operating points and conformal thresholds rest on the ensemble's
-  out-of-fold scores. Trees see all hours of septic stays and {kept:.0%} of the others', weighted up. Pretraining (forecast of the next hour, hidden signals) uses no labels.
+  and the transformer. Weights, calibration, operating points and conformal thresholds rest on answers of cross-fitted models ({folds} folds; two networks
+  of half of the folds each) about stays they had not learned from; shipped are tree models of all stays for making models and the first network. Trees see all hours of septic stays and {kept:.0%} of the others', weighted up. Pretraining (forecast of the next hour, hidden signals) uses no labels.
   All hours of a stay are in one part. Across sets (2019 A, 2012) the same patient may occur under other pseudonyms.
 - Earlier bundles were judged on the same 20 % ({reads}).
 
@@ -147,7 +151,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, required=True)
-    parser.add_argument("--reads", default="the first encoder once, this one once")
+    parser.add_argument("--reads", default="the first encoder, 2.0.0 and this one, once each")
     args = parser.parse_args()
     read = lambda name: json.loads(p.read_text()) if (p := args.work / f"{name}.json").exists() else None  # noqa: E731
     evaluation, baseline, size = read("evaluation"), read("baseline"), read("quantize")
@@ -155,7 +159,7 @@ def main():
     groups = [HEADER.format(what="group"), RULE] + [line(n, m) for n, m in evaluation["sepsis"]["subgroups"].items()]
     join = "\n".join
     text = CARD.format(
-        name=name, rounds=ROUNDS, members=", ".join(MEMBERS), size=size["bytes"] / 1e6, worst=size["largest_probability_difference"], seed=SEED,
+        name=name, forests=forests(read("ensemble")), members=", ".join(MEMBERS), size=size["bytes"] / 1e6, worst=size["largest_probability_difference"], seed=SEED,
         folds=FOLDS, kept=KEPT_SHARE, reads=args.reads, sepsis=join(sepsis(evaluation, baseline)), death=join(death(evaluation)),
         subgroups=join(groups), certainty=join(certainty(evaluation)), hidden=join(hidden(h, baseline)) if (h := read("hidden")) else "Not run for this bundle.",
         ablations=join(ablations(a)) if (a := read("ablations")) else "Not run for this bundle.",

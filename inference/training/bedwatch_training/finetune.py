@@ -5,9 +5,9 @@
 Starts from WORK/pretrained.pt. Sepsis learns from the 2019 stays, deterioration
 from the simulator's ward, death from 2012; reconstruction goes on beside them.
 Two networks, each learning from half of the folds: what a network says of the
-other half is about stays it has not learned from, and teaches the student
-(`distil`). The first network is shipped too, for its embedding and the
-deterioration head. Writes WORK/network.{0,1}.pt.
+other half is about stays it has not learned from, and is weighed (`ensemble`).
+The first network is shipped, for its embedding, the deterioration head and its
+part of the others. Writes WORK/network.{0,1}.pt.
 """
 
 import argparse

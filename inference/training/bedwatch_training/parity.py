@@ -12,17 +12,17 @@ import argparse
 import json
 from pathlib import Path
 
-import lightgbm
 import numpy as np
 import torch
 
 from .bundle import write_json, write_manifest
 from .calibrate import networks, sigmoid
 from .encoder import HEADS
+from .ensemble import SETS, Ensemble
 from .export import features, read
 from .pack import round_weights
 from .quantize import manifest
-from .serving import STUDENTS, Serving
+from .serving import Serving
 from .stays import serving_windows
 
 FILE = "stay-risks.json"
@@ -44,7 +44,7 @@ def risks(work: Path, stays, mean, sd, calibration) -> np.ndarray:
     out = np.zeros_like(said)
     for i, name in enumerate(HEADS):
         head = calibration["heads"][name]
-        logit = lightgbm.Booster(model_file=work / "students" / f"{name}.txt").predict(summary) if name in STUDENTS else said[:, i]
+        logit = Ensemble.load(work, name).score(summary, said[:, i]) if name in SETS else said[:, i]
         out[:, i] = sigmoid(head["platt_a"] * logit + head["platt_b"])
     return out
 

@@ -26,7 +26,7 @@ from .serving import write
 from .stays import Stays, serving_windows
 
 OUTPUTS = ["logits", "embedding", "distance"]
-NAME, VERSION = "encoder-hourly-v2", "2.0.0"
+NAME, VERSION = "encoder-hourly-v2", "2.1.0"
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:

@@ -1,4 +1,4 @@
-"""The graph that serves: summaries, the network and the forests of the students, for the last hour of a window."""
+"""The graph that serves: summaries, the network and the ensemble's forests, for the last hour of a window."""
 
 from pathlib import Path
 
@@ -10,9 +10,8 @@ from onnx import helper, numpy_helper
 from .bundle import OPSET, export
 from .contract import F, MAX_HOURS
 from .encoder import HEADS
+from .ensemble import SETS, Ensemble
 from .forest import Forest, opset
-
-STUDENTS = ("sepsis", "death")  # the other heads are the network's
 
 
 class Serving(torch.nn.Module):
@@ -45,13 +44,15 @@ def write(path: Path, network, calibration: dict, work: Path):
     export(model, path, (tokens,), ["tokens"], names, {"tokens": {1: "time"}})
     proto = onnx.load(path)
     graph, trees = proto.graph, Forest(len(HEADS))
-    for name in STUDENTS:
-        trees.add(work / "students" / f"{name}.txt", HEADS.index(name), 1.0)
-    kept = np.array([[name not in STUDENTS for name in HEADS]], dtype=np.float32)
-    graph.initializer.append(numpy_helper.from_array(kept, "heads_of_the_network"))
+    ensembles = {name: Ensemble.load(work, name) for name in SETS}
+    for name, ensemble in ensembles.items():
+        for forest, weight in ensemble.forests:
+            trees.add(forest, HEADS.index(name), weight)
+    share = np.array([[ensembles[name].network if name in ensembles else 1.0 for name in HEADS]], dtype=np.float32)
+    graph.initializer.append(numpy_helper.from_array(share, "weight_of_the_network"))
     graph.node.extend([
         trees.node("summary", "forest"),
-        helper.make_node("Mul", ["network", "heads_of_the_network"], ["own"]),
+        helper.make_node("Mul", ["network", "weight_of_the_network"], ["own"]),
         helper.make_node("Add", ["own", "forest"], ["logits"]),
     ])  # fmt: skip
     outputs = [o for o in graph.output if o.name in ("embedding", "distance")]

@@ -4,13 +4,15 @@
 
 Public sepsis data are won by trees, so the shipped ensemble has them too. For
 each of the four folds every member learns from the other three and speaks
-about that fold; at the bedside the four models of a member are averaged.
-Members differ in what they aim at, which is what makes their mean better than
-each: the label, the utility an alarm gains, its sign weighted by its size.
+about that fold: those answers weigh and calibrate. What is shipped learned
+from all stays for making models. Members differ in what they aim at and how
+their trees grow, which is what makes their mean better than each: the label,
+or the sign of what an alarm gains, weighted by its size.
 
 Reads WORK/{set}.npz and WORK/pretrained.pt (normalisation), writes
-WORK/trees/{member}.{fold}.txt and, of every hour, the out-of-fold scores
-WORK/trees/{member}.npz. A stopped run goes on with the members named.
+WORK/trees/{member}.{fold}.txt, WORK/trees/{member}.all.{seed}.txt and, of
+every hour, the out-of-fold scores WORK/trees/{member}.npz. A stopped run goes
+on with the members named.
 """
 
 import argparse
@@ -43,15 +45,17 @@ class Member:
     head: str
     objective: str
     rounds: int
+    seeds: int  # models of all stays that are shipped
     options: dict = field(default_factory=dict)
 
 
+DEATH = {"num_leaves": 15, "learning_rate": 0.03, "min_data_in_leaf": 200, "bagging_fraction": 0.7}
 MEMBERS = {
-    "label": Member("sepsis", "binary", 450),
-    "gain": Member("sepsis", "regression", 400, {"lambda_l2": 20.0}),
-    "sign": Member("sepsis", "binary", 400),
-    "deep": Member("sepsis", "binary", 350, {"num_leaves": 63, "feature_fraction": 0.06, "min_data_in_leaf": 200, "extra_trees": True, "learning_rate": 0.08}),
-    "death": Member("death", "binary", 600, {"num_leaves": 15, "learning_rate": 0.03, "min_data_in_leaf": 200, "bagging_fraction": 0.7}),
+    "label": Member("sepsis", "binary", 450, 2),
+    "sign": Member("sepsis", "binary", 400, 1),
+    "deep": Member("sepsis", "binary", 350, 1, {"num_leaves": 63, "feature_fraction": 0.06, "min_data_in_leaf": 200, "extra_trees": True, "learning_rate": 0.08}),
+    "death": Member("death", "binary", 600, 2, DEATH | {"feature_fraction": 0.04, "lambda_l2": 30.0, "num_leaves": 20}),
+    "random": Member("death", "binary", 700, 1, DEATH | {"num_leaves": 24, "learning_rate": 0.05, "min_data_in_leaf": 60, "feature_fraction": 0.2, "extra_trees": True}),
 }
 
 
@@ -82,10 +86,9 @@ def aim(name: str, stays: Stays):
     return (one - zero).astype(np.float32), np.ones(len(stays.sepsis), dtype=np.float32)
 
 
-def fit(x, target, weight, member: Member, threads: int, rounds: int | None = None) -> lightgbm.Booster:
-    options = COMMON | member.options | {"objective": member.objective, "num_threads": threads}
-    data = lightgbm.Dataset(x, target, weight=weight, params={"max_bin": COMMON["max_bin"]})
-    return lightgbm.train(options, data, rounds or member.rounds)
+def binned(x, rows) -> lightgbm.Dataset:
+    """The hours `rows` in bins, once for all members."""
+    return lightgbm.Dataset(x[rows], np.zeros(len(rows)), params={"max_bin": COMMON["max_bin"], "feature_pre_filter": False, "verbose": -1}).construct()
 
 
 def sepsis_rows(stays: Stays) -> tuple[np.ndarray, np.ndarray]:
@@ -95,31 +98,36 @@ def sepsis_rows(stays: Stays) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(kept), np.where(septic, 1.0, 1.0 / KEPT_SHARE).astype(np.float32)
 
 
-def death_rows(stays: Stays, inside: np.ndarray) -> np.ndarray:
-    """Hours of the stays `inside` that teach about death."""
-    ends, starts = stays.ends[inside], stays.starts[inside]
-    return np.concatenate([np.maximum(ends - back, starts) for back in DEATH_HOURS_BACK])
+def death_rows(stays: Stays) -> tuple[np.ndarray, np.ndarray]:
+    """(hours that teach about death [K], their weight [N])."""
+    rows = np.unique(np.concatenate([np.maximum(stays.ends - back, stays.starts) for back in DEATH_HOURS_BACK]))
+    return rows, np.ones(len(stays.sepsis), dtype=np.float32)
 
 
-def cross_fit(name, member, stays, x, folder, threads):
-    """Out-of-fold raw scores [N] of a member; its models go to `folder`."""
+def learn(name, member, stays, x, data, rows, thinned, folder, threads):
+    """Out-of-fold raw scores [N] of a member; the models of the folds and of all stays go to `folder`."""
     fold = np.repeat(stays.fold, stays.rows)
+    if member.head == "death":
+        target, weight = np.repeat(stays.death, stays.rows).astype(np.float32), thinned
+    else:
+        target, weight = aim(name, stays)
+        weight = weight * thinned
+    data.set_label(target[rows])
+    data.set_weight(weight[rows])
+    options = COMMON | member.options | {"objective": member.objective, "num_threads": threads, "feature_pre_filter": False}
     score = np.full(len(fold), np.nan, dtype=np.float32)
     for k in range(FOLDS):
         began = time.time()
-        if member.head == "death":
-            rows = death_rows(stays, stays.fold != k)
-            target = np.repeat(stays.death, stays.rows).astype(np.float32)
-            weight = np.ones(len(target), dtype=np.float32)
-        else:
-            rows, thinned = sepsis_rows(stays)
-            rows = rows[fold[rows] != k]
-            target, weight = aim(name, stays)
-            weight = weight * thinned
-        model = fit(x[rows], target[rows], weight[rows], member, threads)
+        inside = data.subset(np.flatnonzero(fold[rows] != k))
+        model = lightgbm.train(options, inside, member.rounds)
         model.save_model(folder / f"{name}.{k}.txt")
         score[fold == k] = model.predict(x[fold == k], raw_score=True)
-        print(f"{name} fold {k}: {len(rows)} hours, {time.time() - began:.0f} s", flush=True)
+        print(f"{name} fold {k}: {time.time() - began:.0f} s", flush=True)
+    for seed in range(member.seeds):
+        began = time.time()
+        model = lightgbm.train(options | {"seed": SEED + seed}, data.subset(np.arange(len(rows))), member.rounds)
+        model.save_model(folder / f"{name}.all.{seed}.txt")
+        print(f"{name} of all stays, seed {seed}: {time.time() - began:.0f} s", flush=True)
     return score
 
 
@@ -133,7 +141,7 @@ def main():
     folder = args.work / "trees"
     folder.mkdir(exist_ok=True)
     norm = torch.load(args.work / "pretrained.pt", weights_only=False)
-    scores, ready = {}, {}
+    scores, ready, prepared = {}, {}, {}
     for name in args.members:
         member = MEMBERS[name]
         set_name = "cinc2012" if member.head == "death" else "cinc2019"
@@ -144,7 +152,10 @@ def main():
         stays, x = ready[set_name]
         if len(x) != len(stays.sepsis):
             raise SystemExit(f"{set_name}.summary.npy is of other stays; delete it and run again")
-        scores[name] = cross_fit(name, member, stays, x, folder, args.threads)
+        if set_name not in prepared:
+            rows, thinned = death_rows(stays) if member.head == "death" else sepsis_rows(stays)
+            prepared[set_name] = binned(x, rows), rows, thinned
+        scores[name] = learn(name, member, stays, x, *prepared[set_name], folder, args.threads)
         np.savez(folder / f"{name}.npz", score=scores[name])
         if member.head == "death":
             print(f"{name}: auroc {roc_auc_score(stays.death, scores[name][stays.ends]):.4f}", flush=True)
