@@ -60,7 +60,7 @@ def main():
         out[name] = {"utility": utility.best_threshold(score, *table)[1], "auroc": float(roc_auc_score(stays.sepsis[known], score[known]))}
         print(name, out[name], flush=True)
 
-    columns = members(args.work, "sepsis", unseen(networks(args.work), stays, norm["mean"], norm["sd"])[:, 0])
+    columns = members(args.work, "sepsis", np.load(args.work / "ensemble" / "sepsis.network.npy"))
     weigh = lambda some: stack({n: c[known] for n, c in some.items()}, stays.sepsis[known])  # noqa: E731
     weights = weigh(columns)
     note("the ensemble", sum(w * columns[n] for n, w in weights.items()))
