@@ -222,6 +222,7 @@ impl Config {
         if self.engine.forget_after_hours < 1 {
             return Err(Error::Range("engine.forget_after_hours must be at least 1"));
         }
+        self.alerts.check().map_err(Error::Range)?;
         self.narrator.check()
     }
 
@@ -332,6 +333,11 @@ mod tests {
         for refused in [
             "[engine]\ncell_millis = 0\n",
             "[narrator]\nbackend = 'openai'\n",
+            "[alerts.lifecycle]\nescalate_high_secs = -1\n",
+            "[alerts.lifecycle]\nsnooze_max_minutes = 0\n",
+            "[alerts.lifecycle]\nexpire_after_hours = -1\n",
+            "[alerts.budget]\nunit_per_bed_per_12h = -0.5\n",
+            "[alerts.budget]\nbed_per_day = 6\n",
             "[narrator]\nbackend = 'oracle'\n",
             "[narrator]\ntimeout_millis = 0\n",
             "[narrator]\nbreaker_failures = 0\n",

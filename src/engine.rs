@@ -9,6 +9,7 @@ pub mod checkpoint;
 pub mod core;
 pub mod models;
 pub mod patient;
+pub mod units;
 
 pub use cell::{Cell, Merger};
 pub use core::{Core, Output};

@@ -115,7 +115,7 @@ impl Live {
         .context("the narrator's thread could not be started")?;
         let (core, closed_to, offsets) = match resume {
             Some(c) => {
-                let core = Core::restore(core_config, models, c.patients, c.closed_to, c.counters);
+                let core = Core::restore(core_config, models, c.patients, c.units, c.closed_to, c.counters);
                 (core, c.closed_to, c.offsets)
             }
             None => (Core::new(core_config, models), ArrivalTime::from_micros(0), BTreeMap::new()),

@@ -18,6 +18,10 @@ pub struct Metrics {
     values: IntCounterVec,
     frames: IntCounter,
     assessments: IntCounterVec,
+    decided: IntCounter,
+    withheld: IntCounterVec,
+    unsaid: IntCounterVec,
+    feedback: IntCounterVec,
     alerts: IntCounterVec,
     rationales: IntCounterVec,
     latency: HistogramVec,
@@ -80,6 +84,25 @@ impl Metrics {
             values: counters(r, "bedwatch_values_total", "Values by what became of them.", &["fate"]),
             frames: counter(r, "bedwatch_frames_total", "Feature frames evaluated."),
             assessments: counters(r, "bedwatch_assessments_total", "Encoder passes.", &["result"]),
+            decided: counter(r, "bedwatch_alerts_decided_total", "Alert episodes that began."),
+            withheld: counters(
+                r,
+                "bedwatch_alerts_withheld_total",
+                "Alerts withheld, by the first reason.",
+                &["reason"],
+            ),
+            unsaid: counters(
+                r,
+                "bedwatch_withheld_fates_total",
+                "What became of alerts withheld.",
+                &["fate"],
+            ),
+            feedback: counters(
+                r,
+                "bedwatch_feedback_total",
+                "What people said of alerts, by what became of it.",
+                &["action", "result"],
+            ),
             alerts: counters(r, "bedwatch_alerts_total", "Alert messages.", &["kind", "phase", "priority"]),
             rationales: counters(
                 r,
@@ -128,6 +151,15 @@ impl Metrics {
         set(&self.values, &["duplicate"], c.duplicates);
         set(&self.assessments, &["ok"], c.assessments - c.assessment_failures);
         set(&self.assessments, &["failed"], c.assessment_failures);
+        raise(&self.decided, c.decided);
+        for (reason, n) in &c.withheld {
+            set(&self.withheld, &[reason.name()], *n);
+        }
+        set(&self.unsaid, &["released"], c.released);
+        set(&self.unsaid, &["ended"], c.ended_unsaid);
+        for ((action, heard), n) in &c.feedback {
+            set(&self.feedback, &[action.name(), heard.name()], *n);
+        }
     }
 
     /// Counts an alert handed to Kafka.

@@ -1,7 +1,9 @@
 //! The alert policy's settings with their defaults and reasons.
 
-use bedwatch_schemas::{alert::AlertKind, time::Span};
+use bedwatch_schemas::{alert::AlertKind, feedback::MAX_SNOOZE_MINUTES, time::Span};
 use serde::{Deserialize, Serialize};
+
+use crate::{budget::Budget, lifecycle};
 
 /// How the episodes of one kind behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +72,10 @@ pub struct Config {
     pub news2_points: (f64, f64),
     /// A resolved model alert needs the risk below this share of the operating point.
     pub hysteresis: f32,
+    /// Escalation, snooze, expiry, inhibition.
+    pub lifecycle: lifecycle::Config,
+    /// The alarm budget.
+    pub budget: Budget,
 }
 
 impl Default for Config {
@@ -87,11 +93,42 @@ impl Default for Config {
             signal_lost: Timing::new(0, 5, 0),
             news2_points: (5.0, 7.0),
             hysteresis: 0.8,
+            lifecycle: lifecycle::Config::default(),
+            budget: Budget::default(),
         }
     }
 }
 
 impl Config {
+    /// What is out of its range, if anything is.
+    ///
+    /// # Errors
+    /// A sentence naming the key.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let life = &self.lifecycle;
+        if life.escalate_high_secs < 0 || life.escalate_medium_secs < 0 {
+            return Err("alerts.lifecycle.escalate_high_secs and escalate_medium_secs must not be negative");
+        }
+        if life.snooze_max_minutes == 0 || life.snooze_max_minutes > MAX_SNOOZE_MINUTES {
+            return Err("alerts.lifecycle.snooze_max_minutes must be between 1 and 1440");
+        }
+        if life.expire_after_hours < 0 {
+            return Err("alerts.lifecycle.expire_after_hours must not be negative");
+        }
+        let unit = self.budget.unit_per_bed_per_12h;
+        if !unit.is_finite() || unit < 0.0 {
+            return Err("alerts.budget.unit_per_bed_per_12h must be a number that is not negative");
+        }
+        Ok(())
+    }
+
+    /// After how long without knowledge an episode of this kind ends. A silent feed stays silent
+    /// until it is heard again, so the technical kinds never do.
+    #[must_use]
+    pub fn expire(&self, kind: AlertKind) -> Option<Span> {
+        if kind.is_technical() { None } else { self.lifecycle.expire_after() }
+    }
+
     /// The timing of a kind.
     #[must_use]
     pub const fn timing(&self, kind: AlertKind) -> &Timing {

@@ -1,10 +1,11 @@
 //! One episode of one alert kind, as a pure state machine.
 //!
-//! Every raised episode is resolved exactly once. Time only enters as an argument.
+//! Every raised episode ends exactly once: resolved, when its condition has been seen to end, or
+//! expired. Time only enters as an argument. Whether any of it is said is [`crate::lifecycle`]'s.
 
 use bedwatch_schemas::{
     alert::{Phase, Priority},
-    time::EventTime,
+    time::{EventTime, Span},
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +18,14 @@ enum State {
     Idle { quiet_until: Option<EventTime> },
     /// The condition holds and has not yet persisted.
     Pending { since: EventTime, quiet_until: Option<EventTime> },
-    /// Raised. `clear_since`: when the condition began to be clear without a break.
-    Active { onset: EventTime, priority: Priority, sequence: u32, clear_since: Option<EventTime> },
+    /// Raised. `clear_since`: when the condition began to be clear without a break; `unknown_since`:
+    /// when it was last known to be anything.
+    Active {
+        onset: EventTime,
+        priority: Priority,
+        clear_since: Option<EventTime>,
+        unknown_since: Option<EventTime>,
+    },
 }
 
 /// The episode of one kind of one patient.
@@ -27,7 +34,7 @@ pub struct Episode {
     state: State,
 }
 
-/// A message the episode gives rise to.
+/// What the episode does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transition {
     /// What happened.
@@ -36,8 +43,6 @@ pub struct Transition {
     pub priority: Priority,
     /// When the condition began.
     pub onset: EventTime,
-    /// The message's number within the episode.
-    pub sequence: u32,
 }
 
 impl Default for Episode {
@@ -47,8 +52,15 @@ impl Default for Episode {
 }
 
 impl Episode {
-    /// Folds one evaluation at `now` (never earlier than the one before).
-    pub fn step(&mut self, now: EventTime, holds: Holds, timing: &Timing) -> Option<Transition> {
+    /// Folds one evaluation at `now` (never earlier than the one before). After `expire` without
+    /// knowing anything of the condition the episode ends.
+    pub fn step(
+        &mut self,
+        now: EventTime,
+        holds: Holds,
+        timing: &Timing,
+        expire: Option<Span>,
+    ) -> Option<Transition> {
         match (self.state, holds) {
             (State::Idle { quiet_until }, Holds::Yes { priority, measured }) => {
                 self.begin(now, measured.unwrap_or(now), quiet_until, priority, measured, timing)
@@ -61,23 +73,30 @@ impl Episode {
                 None
             }
             (State::Idle { .. }, _) => None,
-            (State::Active { onset, priority, sequence, .. }, Holds::Yes { priority: new, .. }) => {
+            (State::Active { onset, priority, .. }, Holds::Yes { priority: new, .. }) => {
                 let raised = new > priority;
-                let sequence = sequence + u32::from(raised);
                 let priority = new.max(priority);
-                self.state = State::Active { onset, priority, sequence, clear_since: None };
-                raised.then_some(Transition { phase: Phase::Updated, priority, onset, sequence })
+                self.state = State::Active { onset, priority, clear_since: None, unknown_since: None };
+                raised.then_some(Transition { phase: Phase::Updated, priority, onset })
             }
-            (State::Active { onset, priority, sequence, clear_since }, Holds::No) => {
+            (State::Active { onset, priority, clear_since, .. }, Holds::No) => {
                 let since = clear_since.unwrap_or(now);
                 if now.since(since) >= timing.clear() && now > onset {
-                    return self.end(now, timing);
+                    return self.end(now, timing, Phase::Resolved);
                 }
-                self.state = State::Active { onset, priority, sequence, clear_since: Some(since) };
+                self.state = State::Active { onset, priority, clear_since: Some(since), unknown_since: None };
                 None
             }
-            (State::Active { onset, priority, sequence, .. }, Holds::Between | Holds::Unknown) => {
-                self.state = State::Active { onset, priority, sequence, clear_since: None };
+            (State::Active { onset, priority, .. }, Holds::Between) => {
+                self.state = State::Active { onset, priority, clear_since: None, unknown_since: None };
+                None
+            }
+            (State::Active { onset, priority, unknown_since, .. }, Holds::Unknown) => {
+                let since = unknown_since.unwrap_or(now);
+                if expire.is_some_and(|after| now.since(since) >= after) {
+                    return self.end(now, timing, Phase::Expired);
+                }
+                self.state = State::Active { onset, priority, clear_since: None, unknown_since: Some(since) };
                 None
             }
         }
@@ -103,31 +122,36 @@ impl Episode {
             self.state = State::Pending { since, quiet_until };
             return None;
         }
-        self.state = State::Active { onset: since, priority, sequence: 0, clear_since: None };
-        Some(Transition { phase: Phase::Raised, priority, onset: since, sequence: 0 })
+        self.state = State::Active { onset: since, priority, clear_since: None, unknown_since: None };
+        Some(Transition { phase: Phase::Raised, priority, onset: since })
     }
 
-    /// Ends the episode now, if it is active (condition cleared, patient left).
-    pub fn end(&mut self, now: EventTime, timing: &Timing) -> Option<Transition> {
-        let State::Active { onset, priority, sequence, .. } = self.state else {
+    /// The patient has left: ends the episode, if it is active.
+    pub fn leave(&mut self, now: EventTime, timing: &Timing) -> Option<Transition> {
+        self.end(now, timing, Phase::Expired)
+    }
+
+    fn end(&mut self, now: EventTime, timing: &Timing, phase: Phase) -> Option<Transition> {
+        let State::Active { onset, priority, .. } = self.state else {
             self.state = State::Idle { quiet_until: None };
             return None;
         };
         self.state = State::Idle { quiet_until: Some(now + timing.refractory()) };
-        Some(Transition { phase: Phase::Resolved, priority, onset, sequence: sequence + 1 })
+        Some(Transition { phase, priority, onset })
     }
 
     /// When the episode could change without any new data.
     #[must_use]
-    pub fn deadline(&self, timing: &Timing) -> Option<EventTime> {
+    pub fn deadline(&self, timing: &Timing, expire: Option<Span>) -> Option<EventTime> {
         match self.state {
             State::Pending { quiet_until, .. } => quiet_until,
             State::Active { clear_since: Some(since), .. } => Some(since + timing.clear()),
+            State::Active { unknown_since: Some(since), .. } => expire.map(|after| since + after),
             _ => None,
         }
     }
 
-    /// Whether it is raised and not yet resolved, with its priority and onset.
+    /// Whether it is raised and has not ended, with its priority and onset.
     #[must_use]
     pub const fn active(&self) -> Option<(Priority, EventTime)> {
         match self.state {
@@ -139,7 +163,6 @@ impl Episode {
 
 #[cfg(test)]
 mod tests {
-    use bedwatch_schemas::time::Span;
     use proptest::prelude::*;
 
     use super::*;
@@ -158,29 +181,29 @@ mod tests {
     #[test]
     fn persistence_hysteresis_and_refractory_at_their_boundaries() {
         let medium = |secs| yes(Priority::Medium, secs);
-        // (second, what holds, expected phase and sequence)
+        // (second, what holds, expected phase)
         let cases = [
             (0, medium(0), None),
             (9, medium(9), None),
             (30, medium(9), None), // nothing followed the value of 9 s
-            (30, medium(10), Some((Phase::Raised, 0))),
+            (30, medium(10), Some(Phase::Raised)),
             (31, medium(31), None),
-            (32, yes(Priority::High, 32), Some((Phase::Updated, 1))),
+            (32, yes(Priority::High, 32), Some(Phase::Updated)),
             (33, medium(33), None),
             (40, Holds::No, None),
             (79, Holds::Between, None),
             (80, Holds::No, None),
             (139, Holds::No, None),
-            (140, Holds::No, Some((Phase::Resolved, 2))),
+            (140, Holds::No, Some(Phase::Resolved)),
             (150, medium(150), None),
             (439, medium(439), None),
-            (440, medium(440), Some((Phase::Raised, 0))),
+            (440, medium(440), Some(Phase::Raised)),
             (441, Holds::Unknown, None),
             (9_999, Holds::Unknown, None),
         ];
         let mut episode = Episode::default();
         for (secs, holds, want) in cases {
-            let got = episode.step(at(secs), holds, &TIMING).map(|t| (t.phase, t.sequence));
+            let got = episode.step(at(secs), holds, &TIMING, None).map(|t| t.phase);
             assert_eq!(got, want, "at {secs} s");
         }
         assert_eq!(episode.active(), Some((Priority::Medium, at(150))), "silence does not resolve");
@@ -190,12 +213,14 @@ mod tests {
     fn high_priority_breaks_the_refractory_time_and_sparse_values_need_no_persistence() {
         let mut episode = Episode::default();
         let sparse = Holds::Yes { priority: Priority::Medium, measured: None };
-        assert!(episode.step(at(0), sparse, &TIMING).is_some());
-        episode.step(at(1), Holds::No, &TIMING);
-        assert!(episode.step(at(61), Holds::No, &TIMING).is_some());
-        assert!(episode.step(at(62), sparse, &TIMING).is_none());
+        assert!(episode.step(at(0), sparse, &TIMING, None).is_some());
+        episode.step(at(1), Holds::No, &TIMING, None);
+        assert!(episode.step(at(61), Holds::No, &TIMING, None).is_some());
+        assert!(episode.step(at(62), sparse, &TIMING, None).is_none());
         assert!(
-            episode.step(at(63), Holds::Yes { priority: Priority::High, measured: None }, &TIMING).is_some()
+            episode
+                .step(at(63), Holds::Yes { priority: Priority::High, measured: None }, &TIMING, None)
+                .is_some()
         );
     }
 
@@ -203,13 +228,13 @@ mod tests {
     #[test]
     fn an_episode_never_begins_in_the_one_before() {
         let mut episode = Episode::default();
-        episode.step(at(100), yes(Priority::High, 100), &TIMING);
-        assert_eq!(episode.step(at(110), yes(Priority::High, 110), &TIMING).unwrap().onset, at(100));
-        episode.step(at(120), Holds::No, &TIMING);
-        assert!(episode.step(at(180), Holds::No, &TIMING).is_some());
-        episode.step(at(181), yes(Priority::High, 100), &TIMING);
-        assert!(episode.step(at(182), yes(Priority::High, 182), &TIMING).is_none(), "2 s since 180");
-        assert_eq!(episode.step(at(190), yes(Priority::High, 190), &TIMING).unwrap().onset, at(180));
+        episode.step(at(100), yes(Priority::High, 100), &TIMING, None);
+        assert_eq!(episode.step(at(110), yes(Priority::High, 110), &TIMING, None).unwrap().onset, at(100));
+        episode.step(at(120), Holds::No, &TIMING, None);
+        assert!(episode.step(at(180), Holds::No, &TIMING, None).is_some());
+        episode.step(at(181), yes(Priority::High, 100), &TIMING, None);
+        assert!(episode.step(at(182), yes(Priority::High, 182), &TIMING, None).is_none(), "2 s since 180");
+        assert_eq!(episode.step(at(190), yes(Priority::High, 190), &TIMING, None).unwrap().onset, at(180));
     }
 
     #[test]
@@ -217,18 +242,42 @@ mod tests {
         let timing = Timing { clear_secs: 0, ..TIMING };
         let mut episode = Episode::default();
         let sparse = Holds::Yes { priority: Priority::High, measured: None };
-        assert!(episode.step(at(0), sparse, &timing).is_some());
-        assert!(episode.step(at(0), Holds::No, &timing).is_none());
-        assert!(episode.step(at(1), Holds::No, &timing).is_some());
+        assert!(episode.step(at(0), sparse, &timing, None).is_some());
+        assert!(episode.step(at(0), Holds::No, &timing, None).is_none());
+        assert!(episode.step(at(1), Holds::No, &timing, None).is_some());
+    }
+
+    /// Silence does not resolve; after long enough it is said that nothing more is known.
+    #[test]
+    fn what_nothing_is_known_of_expires_at_its_time() {
+        let expire = Some(Span::secs(100));
+        let sparse = Holds::Yes { priority: Priority::Medium, measured: None };
+        let mut episode = Episode::default();
+        episode.step(at(0), sparse, &TIMING, expire);
+        for (secs, holds, want) in [
+            (10, Holds::Unknown, None),
+            (109, Holds::Unknown, None),
+            (110, Holds::Between, None),
+            (111, Holds::Unknown, None),
+            (210, Holds::Unknown, None),
+            (211, Holds::Unknown, Some(Phase::Expired)),
+            (212, Holds::Unknown, None),
+        ] {
+            assert_eq!(episode.step(at(secs), holds, &TIMING, expire).map(|t| t.phase), want, "at {secs} s");
+            if secs == 111 {
+                assert_eq!(episode.deadline(&TIMING, expire), Some(at(211)));
+            }
+        }
+        assert_eq!(episode.active(), None);
     }
 
     proptest! {
-        /// Law: raised and resolved alternate, sequences count up, and nothing happens between.
+        /// Law: a start and an end alternate, and nothing happens between episodes.
         #[test]
         fn every_start_has_one_end(steps in prop::collection::vec((0_i64..400, 0_u8..5), 0..200)) {
             let mut episode = Episode::default();
             let mut now = at(0);
-            let mut open: Option<u32> = None;
+            let mut open = false;
             for (wait, what) in steps {
                 now = now + Span::secs(wait);
                 let holds = match what {
@@ -238,15 +287,15 @@ mod tests {
                     3 => Holds::Yes { priority: Priority::Medium, measured: Some(now) },
                     _ => Holds::Yes { priority: Priority::High, measured: Some(now) },
                 };
-                if let Some(t) = episode.step(now, holds, &TIMING) {
+                if let Some(t) = episode.step(now, holds, &TIMING, Some(Span::secs(600))) {
                     match (t.phase, open) {
-                        (Phase::Raised, None) => { prop_assert_eq!(t.sequence, 0); open = Some(0); }
-                        (Phase::Updated, Some(n)) => { prop_assert_eq!(t.sequence, n + 1); open = Some(n + 1); }
-                        (Phase::Resolved, Some(n)) => { prop_assert_eq!(t.sequence, n + 1); open = None; }
+                        (Phase::Raised, false) => open = true,
+                        (Phase::Updated, true) => {}
+                        (Phase::Resolved | Phase::Expired, true) => open = false,
                         other => prop_assert!(false, "{:?}", other),
                     }
                 }
-                prop_assert_eq!(episode.active().is_some(), open.is_some());
+                prop_assert_eq!(episode.active().is_some(), open);
             }
         }
     }

@@ -16,6 +16,8 @@ use bedwatch_schemas::{
     unit::Unit,
 };
 
+use crate::{Config, Decision, Policy, policy::Step};
+
 /// Where everything came from.
 pub const SOURCE: Provenance = Provenance { stream: Stream::Vitals, partition: 0, offset: 7, part: 0 };
 
@@ -69,6 +71,32 @@ pub fn window(length: WindowLength, count: u32, slope_per_hour: f64) -> WindowSt
         last: 0.0,
         count,
         expected: None,
+    }
+}
+
+/// The policy without people, units and ledger: what most tests are about.
+pub trait Alone {
+    fn evaluate(
+        &mut self,
+        frame: &FeatureFrame,
+        assessment: Option<&Assessment>,
+        config: &Config,
+    ) -> Vec<Decision>;
+    fn close(&mut self, at: EventTime, config: &Config) -> Vec<Decision>;
+}
+
+impl Alone for Policy {
+    fn evaluate(
+        &mut self,
+        frame: &FeatureFrame,
+        assessment: Option<&Assessment>,
+        config: &Config,
+    ) -> Vec<Decision> {
+        self.step(Step { frame, assessment, heard: &[], unit: None, config }).decisions
+    }
+
+    fn close(&mut self, at: EventTime, config: &Config) -> Vec<Decision> {
+        self.leave(at, &[], config).decisions
     }
 }
 

@@ -15,10 +15,10 @@ use std::{
 use bedwatch_schemas::{event::Stream, ids::PatientId, time::ArrivalTime};
 use serde::{Deserialize, Serialize};
 
-use super::{core::Counters, patient::Patient};
+use super::{core::Counters, patient::Patient, units::Units};
 
 const MAGIC: &[u8; 8] = b"bedwatch";
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 const HEADER: usize = 8 + 4 + 32;
 
 /// What a checkpoint holds.
@@ -32,6 +32,8 @@ pub struct Checkpoint {
     pub offsets: BTreeMap<(Stream, i32), i64>,
     /// The patients.
     pub patients: BTreeMap<PatientId, Patient>,
+    /// The units they lie in.
+    pub units: Units,
     /// What has been counted.
     pub counters: Counters,
 }
@@ -160,6 +162,7 @@ mod tests {
             closed_to: ArrivalTime::from_millis(5),
             offsets: BTreeMap::from([((Stream::Vitals, 0), offset)]),
             patients: BTreeMap::new(),
+            units: Units::default(),
             counters: Counters::default(),
         }
     }

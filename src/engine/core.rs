@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bedwatch_alerts::{Decision, Draft, Reasons, evidence, limits};
+use bedwatch_alerts::{
+    Decided, Decision, Draft, Reasons, evidence, lifecycle::Heard, limits, policy::Step as PolicyStep,
+};
 use bedwatch_features::PatientState;
 use bedwatch_inference::{encoder::explain::Beyond, fusion::Fusion, neighbours};
 use bedwatch_ingest::{Record, decode};
@@ -11,15 +13,17 @@ use bedwatch_schemas::{
     alert::Phase,
     dead_letter::{DeadLetter, Reason},
     event::{AdtKind, Body, Event, Stream},
+    feedback::{Action, Feedback},
     frame::{FeatureFrame, hour_of},
     ids::PatientId,
     recent::Recent,
     risk::Assessment,
     time::{ArrivalTime, EventTime, Span},
+    withheld::{Fate, Withheld, WithheldReason},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Models, cell::Entry, patient::Patient};
+use super::{Cell, Models, cell::Entry, patient::Patient, units::Units};
 
 /// Similar stretches told of a model's alert.
 const SIMILAR: usize = 3;
@@ -74,6 +78,18 @@ pub struct Counters {
     pub forgotten: u64,
     /// Encoder passes that failed; the rules alert all the same.
     pub assessment_failures: u64,
+    /// Alert episodes that began: `decided = raised + withheld - released`.
+    pub decided: u64,
+    /// Alerts raised, at once or after they had been withheld.
+    pub raised: u64,
+    /// Alerts withheld, by the first reason; each is released, ended unsaid or still withheld.
+    pub withheld: BTreeMap<WithheldReason, u64>,
+    /// Alerts released.
+    pub released: u64,
+    /// Alerts whose condition ended before they were ever said.
+    pub ended_unsaid: u64,
+    /// What people said, by what became of it.
+    pub feedback: BTreeMap<(Action, Heard), u64>,
 }
 
 /// An alert to be told, with what decides how soon.
@@ -92,6 +108,8 @@ pub struct Output {
 pub struct Step {
     /// Alerts, in the order of time, then patient, then kind.
     pub outputs: Vec<Output>,
+    /// Entries of the ledger of what is withheld, in the same order.
+    pub withheld: Vec<Withheld>,
     /// Dead letters, with the index of their record in the cell.
     pub dead_letters: Vec<(usize, DeadLetter)>,
     /// The frames evaluated with their assessments, for the board, risks and archives.
@@ -103,6 +121,7 @@ pub struct Core {
     config: Arc<Config>,
     models: Models,
     patients: BTreeMap<PatientId, Patient>,
+    units: Units,
     now: ArrivalTime,
     counters: Counters,
 }
@@ -112,7 +131,8 @@ impl Core {
     #[must_use]
     pub fn new(config: Arc<Config>, models: Models) -> Self {
         let now = ArrivalTime::from_micros(i64::MIN / 2);
-        Self { config, models, patients: BTreeMap::new(), now, counters: Counters::default() }
+        let (patients, units, counters) = (BTreeMap::new(), Units::default(), Counters::default());
+        Self { config, models, patients, units, now, counters }
     }
 
     /// A core resuming from a checkpoint.
@@ -121,16 +141,23 @@ impl Core {
         config: Arc<Config>,
         models: Models,
         patients: BTreeMap<PatientId, Patient>,
+        units: Units,
         now: ArrivalTime,
         counters: Counters,
     ) -> Self {
-        Self { config, models, patients, now, counters }
+        Self { config, models, patients, units, now, counters }
     }
 
     /// The patients, for the checkpoint.
     #[must_use]
     pub fn patients(&self) -> &BTreeMap<PatientId, Patient> {
         &self.patients
+    }
+
+    /// The units, for the checkpoint.
+    #[must_use]
+    pub fn units(&self) -> &Units {
+        &self.units
     }
 
     /// The settings.
@@ -222,6 +249,10 @@ impl Core {
 
     fn fold(&mut self, event: &Event, now: ArrivalTime, step: &mut Step) {
         *self.counters.events.entry(event.provenance.stream).or_default() += 1;
+        if let Body::Feedback(feedback) = &event.body {
+            self.hear(event, feedback);
+            return;
+        }
         let config = &self.config.features;
         let patient = self
             .patients
@@ -255,12 +286,24 @@ impl Core {
         }
     }
 
+    /// What a person says waits for the end of its cell. Of someone who is not here there is no alert
+    /// to speak of, and no patient begins with it.
+    fn hear(&mut self, event: &Event, feedback: &Feedback) {
+        let Some(patient) = self.patients.get_mut(&event.patient) else {
+            *self.counters.feedback.entry((feedback.action, Heard::Unknown)).or_default() += 1;
+            return;
+        };
+        patient.heard.push(*feedback);
+        patient.unevaluated = true;
+        patient.latest_arrival = patient.latest_arrival.max(Some(event.arrival));
+    }
+
     /// A40: the retired id's state moves, its open episodes end.
     fn merge(&mut self, survivor: &PatientId, retired: &PatientId, now: ArrivalTime, step: &mut Step) {
         if survivor == retired {
             return;
         }
-        let Some(mut old) = self.patients.remove(retired) else {
+        let Some(mut old) = self.remove(retired) else {
             return;
         };
         self.close(&mut old, now, step);
@@ -274,20 +317,44 @@ impl Core {
 
     /// A03: open episodes end and the bed's state goes.
     fn discharge(&mut self, id: &PatientId, now: ArrivalTime, step: &mut Step) {
-        if let Some(mut patient) = self.patients.remove(id) {
+        if let Some(mut patient) = self.remove(id) {
             self.close(&mut patient, now, step);
         }
     }
 
-    fn close(&self, patient: &mut Patient, now: ArrivalTime, step: &mut Step) {
+    fn remove(&mut self, id: &PatientId) -> Option<Patient> {
+        let patient = self.patients.remove(id)?;
+        self.units.moved(patient.unit.as_ref(), None);
+        Some(patient)
+    }
+
+    fn close(&mut self, patient: &mut Patient, now: ArrivalTime, step: &mut Step) {
         let frame = patient.state.frame(now.as_event_time());
-        let decisions = patient.policy.close(&frame.patient, frame.at, &self.config.alerts);
+        let heard = std::mem::take(&mut patient.heard);
+        let decided = patient.policy.leave(frame.at, &heard, &self.config.alerts);
+        self.enter(&decided, &frame, step);
         let assessment = patient.assessment.clone();
-        for decision in decisions {
+        for decision in decided.decisions {
             let draft =
                 Draft::compose(&decision, &frame, assessment.as_ref(), Reasons::default(), &self.config.hash);
             step.outputs.push(Output { draft, triggered: now, embedding: patient.embedding.clone() });
         }
+    }
+
+    /// Counts what was decided and writes the ledger.
+    fn enter(&mut self, decided: &Decided, frame: &FeatureFrame, step: &mut Step) {
+        let counters = &mut self.counters;
+        counters.decided += decided.begun;
+        counters.raised += decided.raised();
+        counters.released += decided.fated(Fate::Released);
+        counters.ended_unsaid += decided.fated(Fate::Ended);
+        for entry in decided.ledger.iter().filter(|l| l.is_first()) {
+            *counters.withheld.entry(entry.entry.why.reason).or_default() += 1;
+        }
+        for heard in &decided.heard {
+            *counters.feedback.entry(*heard).or_default() += 1;
+        }
+        step.withheld.extend(decided.ledger.iter().map(|l| l.compose(frame, &self.config.hash)));
     }
 
     fn evaluate_touched(&mut self, end: ArrivalTime, step: &mut Step) {
@@ -317,13 +384,24 @@ impl Core {
         let frame = patient.state.frame(at);
         self.counters.frames += 1;
         let assessed = Self::assess(patient, &frame, &self.models, &self.config, &mut self.counters);
-        let decisions = patient.policy.evaluate(&frame, patient.assessment.as_ref(), &self.config.alerts);
+        let unit = frame.location.as_ref().map(|l| &l.unit);
+        self.units.moved(patient.unit.as_ref(), unit);
+        patient.unit = unit.cloned();
+        let heard = std::mem::take(&mut patient.heard);
+        let decided = patient.policy.step(PolicyStep {
+            frame: &frame,
+            assessment: patient.assessment.as_ref(),
+            heard: &heard,
+            unit: unit.and_then(|unit| self.units.of(unit)),
+            config: &self.config.alerts,
+        });
         let triggered = match (patient.unevaluated, patient.latest_arrival) {
             (true, Some(arrival)) => arrival,
             _ => ArrivalTime::from_micros(at.as_micros()),
         };
         patient.unevaluated = false;
-        for decision in decisions {
+        self.enter(&decided, &frame, step);
+        for decision in decided.decisions {
             let patient = &self.patients[id];
             let reasons = self.reasons(&decision, &frame, patient);
             let assessment = patient.assessment.as_ref();
@@ -446,5 +524,7 @@ fn fuse(
     }
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,8 @@ use bedwatch_alerts::Policy;
 use bedwatch_features::PatientState;
 use bedwatch_inference::neighbours::Past;
 use bedwatch_schemas::{
+    feedback::Feedback,
+    ids::UnitId,
     risk::Assessment,
     time::{ArrivalTime, EventTime},
 };
@@ -14,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub struct Patient {
     /// Windows, labs, grid and the rest.
     pub state: PatientState,
-    /// Open episodes.
+    /// Open episodes, and what has become of them.
     pub policy: Policy,
     /// What the encoder last said.
     pub assessment: Option<Assessment>,
@@ -30,6 +32,10 @@ pub struct Patient {
     pub unevaluated: bool,
     /// The arrival of the latest event that a rule reads, for the latency of what it triggers.
     pub latest_arrival: Option<ArrivalTime>,
+    /// What people said of this patient's alerts since the last evaluation.
+    pub heard: Vec<Feedback>,
+    /// The unit the patient was last seen in.
+    pub unit: Option<UnitId>,
     /// When something could change without new data.
     pub deadline: Option<EventTime>,
 }
@@ -48,6 +54,8 @@ impl Patient {
             unassessed: false,
             unevaluated: false,
             latest_arrival: None,
+            heard: Vec::new(),
+            unit: None,
             deadline: None,
         }
     }

@@ -16,6 +16,7 @@ use crate::engine::{
     checkpoint::{self, Checkpoint, Store},
     core::Counters,
     patient::Patient,
+    units::Units,
 };
 
 /// The same shape as [`Checkpoint`], borrowed.
@@ -25,6 +26,7 @@ struct Borrowed<'a> {
     closed_to: ArrivalTime,
     offsets: &'a BTreeMap<(Stream, i32), i64>,
     patients: &'a BTreeMap<PatientId, Patient>,
+    units: &'a Units,
     counters: &'a Counters,
 }
 
@@ -97,6 +99,7 @@ fn bytes(
         closed_to,
         offsets,
         patients: core.patients(),
+        units: core.units(),
         counters: core.counters(),
     })
 }

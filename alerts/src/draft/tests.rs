@@ -10,7 +10,7 @@ use bedwatch_schemas::{
 use super::*;
 use crate::{
     Config, Policy,
-    testing::{With, assessment, at, frame},
+    testing::{Alone, With, assessment, at, frame},
 };
 
 fn words(text: &str) -> Rationale {
@@ -105,7 +105,7 @@ fn a_doubtful_alert_is_an_alert() {
 fn a_head_that_ends_without_its_encoder_is_ended_by_the_rules() {
     let mut policy = Policy::default();
     policy.evaluate(&ill(), Some(&assessment(40, 0.9, 0.0)), &Config::default());
-    for decision in policy.close(&ill().patient, at(60), &Config::default()) {
+    for decision in policy.close(at(60), &Config::default()) {
         let draft = Draft::compose(&decision, &frame(60), None, Reasons::default(), "");
         assert_eq!(draft.with_rationale(words("Over.")).decision.by.name, "bedwatch-rules");
     }

@@ -1,4 +1,5 @@
 use bedwatch_schemas::{
+    ids::PatientId,
     score::ScoreKind,
     signal::Signal,
     summary::{WindowLength, WindowStats},
@@ -7,7 +8,7 @@ use bedwatch_schemas::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{With, assessment, at, frame, patient, window};
+use crate::testing::{Alone, With, assessment, at, frame, patient, window};
 
 /// (kind, feed, phase, sequence) of each decision.
 fn told(decisions: &[Decision]) -> Vec<(AlertKind, Option<Modality>, Phase, u32)> {
@@ -47,28 +48,28 @@ fn decisions_come_in_the_order_of_kinds_then_feeds() {
 }
 
 #[test]
-fn closing_resolves_everything_open_exactly_once() {
+fn closing_ends_everything_open_exactly_once() {
     let config = Config::default();
     let mut policy = Policy::default();
     let raised = policy.evaluate(&worst(0), None, &config);
-    let closed = policy.close(&patient(), at(60), &config);
+    let closed = policy.close(at(60), &config);
     assert_eq!(closed.len(), raised.len());
     for (r, c) in raised.iter().zip(&closed) {
         assert_eq!((r.id, r.kind, r.modality, r.onset), (c.id, c.kind, c.modality, c.onset));
-        assert_eq!((c.phase, c.sequence, c.priority), (Phase::Resolved, 1, r.priority));
+        assert_eq!((c.phase, c.sequence, c.priority), (Phase::Expired, 1, r.priority));
     }
-    assert!(policy.close(&patient(), at(61), &config).is_empty());
+    assert!(policy.close(at(61), &config).is_empty());
     assert_eq!(policy.active().count(), 0);
     assert_eq!(policy, Policy::default());
 }
 
 #[test]
-fn what_was_never_raised_is_not_resolved() {
+fn what_was_never_raised_does_not_end() {
     let config = Config::default();
     let mut policy = Policy::default();
     // A dense value that has not yet persisted.
     assert!(policy.evaluate(&frame(0).dense(Signal::Spo2, 80.0), None, &config).is_empty());
-    assert!(policy.close(&patient(), at(1), &config).is_empty());
+    assert!(policy.close(at(1), &config).is_empty());
 }
 
 #[test]
@@ -168,7 +169,7 @@ fn a_kind_that_is_off_says_nothing() {
     let mut policy = Policy::default();
     let kinds: Vec<_> = policy.evaluate(&worst(0), None, &config).iter().map(|d| d.kind).collect();
     assert!(!kinds.contains(&AlertKind::Respiratory) && kinds.contains(&AlertKind::Shock));
-    assert!(policy.close(&patient(), at(1), &config).iter().all(|d| d.kind != AlertKind::Respiratory));
+    assert!(policy.close(at(1), &config).iter().all(|d| d.kind != AlertKind::Respiratory));
 }
 
 /// Silence after one low value of a dense signal: neither it nor the score that counts it is raised
@@ -195,9 +196,9 @@ fn one_value_that_nothing_followed_is_never_raised() {
 }
 
 /// What a random frame is made of.
-type Step = (i64, u8, u8, u8, u8, u8);
+type Values = (i64, u8, u8, u8, u8, u8);
 
-fn random(secs: i64, (_, spo2, glucose, eeg, news2, feeds): Step) -> FeatureFrame {
+fn random(secs: i64, (_, spo2, glucose, eeg, news2, feeds): Values) -> FeatureFrame {
     let mut f = frame(secs);
     if spo2 > 0 {
         let value = 78.0 + f64::from(spo2);
@@ -228,7 +229,7 @@ fn random(secs: i64, (_, spo2, glucose, eeg, news2, feeds): Step) -> FeatureFram
 }
 
 proptest! {
-    /// Law: whatever comes, every id is raised first, resolved at most once and last (once closed:
+    /// Law: whatever comes, every id is raised first, ended at most once and last (once closed:
     /// exactly once), its sequence counts up by one, its onset is not in the future, its priority
     /// never falls, and the same frames give the same decisions.
     #[test]
@@ -252,7 +253,7 @@ proptest! {
                     assert!(due > f.at);
                 }
             }
-            all.extend(policy.close(&patient(), at(secs), &config).into_iter().map(|d| (at(secs), d)));
+            all.extend(policy.close(at(secs), &config).into_iter().map(|d| (at(secs), d)));
             all
         };
         let all = run();
@@ -267,7 +268,7 @@ proptest! {
                     prop_assert_eq!(d.sequence, before.sequence + 1);
                     prop_assert!(d.priority > before.priority && d.onset == before.onset);
                 }
-                (Phase::Resolved, Some(before)) => {
+                (Phase::Resolved | Phase::Expired, Some(before)) => {
                     prop_assert_eq!(d.sequence, before.sequence + 1);
                     prop_assert!(d.priority == before.priority && d.onset == before.onset);
                     ended.push(d.id);
@@ -277,7 +278,7 @@ proptest! {
             }
             open.insert(d.id, d.clone());
         }
-        prop_assert!(open.is_empty(), "{} never resolved", open.len());
+        prop_assert!(open.is_empty(), "{} never ended", open.len());
         prop_assert_eq!(run(), all);
     }
 }

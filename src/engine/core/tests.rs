@@ -67,19 +67,19 @@ fn decided(step: &Step) -> Vec<(Kind, Phase)> {
     all.filter(|(kind, _)| *kind == Kind::Respiratory).collect()
 }
 
-fn words() -> bedwatch_schemas::rationale::Rationale {
+pub(super) fn words() -> bedwatch_schemas::rationale::Rationale {
     use bedwatch_schemas::rationale::{Rationale, RationaleSource, TemplateReason};
     Rationale { text: String::new(), source: RationaleSource::Template(TemplateReason::NoModel) }
 }
 
 const RAISED: (Kind, Phase) = (Kind::Respiratory, Phase::Raised);
-const RESOLVED: (Kind, Phase) = (Kind::Respiratory, Phase::Resolved);
+const EXPIRED: (Kind, Phase) = (Kind::Respiratory, Phase::Expired);
 
 #[test]
 fn a_discharge_ends_what_is_open_and_lets_the_patient_go() {
     let mut run = Run::new();
     assert_eq!(run.desaturate(0, "p"), [RAISED]);
-    assert_eq!(run.adt(50, "p", "A03", ""), [RESOLVED]);
+    assert_eq!(run.adt(50, "p", "A03", ""), [EXPIRED]);
     assert!(run.core.patients().is_empty());
 }
 
@@ -87,7 +87,7 @@ fn a_discharge_ends_what_is_open_and_lets_the_patient_go() {
 fn a_merge_moves_the_state_and_ends_the_retired_ids_episodes() {
     let mut run = Run::new();
     assert_eq!(run.desaturate(0, "old"), [RAISED]);
-    assert_eq!(run.adt(50, "new", "A40", "MRG|old\r"), [RESOLVED]);
+    assert_eq!(run.adt(50, "new", "A40", "MRG|old\r"), [EXPIRED]);
     let ids: Vec<&str> = run.core.patients().keys().map(PatientId::as_str).collect();
     assert_eq!(ids, ["new"]);
     let id = PatientId::new("new").unwrap();
@@ -115,12 +115,14 @@ fn a_silent_patient_is_told_of_and_at_last_forgotten() {
     let step = run.core.advance(at(1));
     let stale = step.outputs.iter().map(|o| o.draft.kind()).collect::<Vec<_>>();
     assert_eq!(stale, [Kind::StaleFeed], "silence is an alert itself");
-    assert!(decided(&run.core.advance(at(72))).is_empty(), "and resolves nothing");
+    assert!(decided(&run.core.advance(at(12))).is_empty(), "and resolves nothing");
+    assert_eq!(decided(&run.core.advance(at(13))), [EXPIRED], "after a shift without a value it is said so");
+    assert!(run.core.advance(at(72)).outputs.is_empty(), "the feed stays silent, and open");
     let step = run.core.advance(at(5_000));
-    assert_eq!(decided(&step), [RESOLVED]);
-    let resolved = step.outputs[0].draft.clone().with_rationale(words());
+    let ended = step.outputs[0].draft.clone().with_rationale(words());
+    assert_eq!((ended.kind, ended.phase), (Kind::StaleFeed, Phase::Expired));
     let last = EventTime::from_millis(START_MILLIS + 39_000);
-    assert_eq!(resolved.at, last + Span::hours(72), "at its own time, however far the clock has run");
+    assert_eq!(ended.at, last + Span::hours(72), "at its own time, however far the clock has run");
     assert!(run.core.patients().is_empty());
     assert_eq!(run.core.counters().forgotten, 1);
 }
@@ -134,4 +136,44 @@ fn one_low_value_that_nothing_follows_is_not_believed() {
     assert!(run.spo2(10, "p", 80.0).is_empty());
     let later = run.core.advance(ArrivalTime::from_millis(START_MILLIS + 40_000));
     assert!(decided(&later).is_empty(), "it does not persist by growing old");
+}
+
+/// The id of the patient's open respiratory alert: what a page would answer.
+fn respiratory(run: &Run, key: &str) -> bedwatch_schemas::ids::AlertId {
+    let id = PatientId::new(key).unwrap();
+    let open = run.core.patients()[&id].policy.active().find(|(kind, ..)| *kind == Kind::Respiratory);
+    bedwatch_schemas::ids::AlertId::of(&id, Kind::Respiratory, "", open.unwrap().3)
+}
+
+fn answer(run: &mut Run, secs: i64, key: &str, alert: &str, more: &str) -> Vec<(Kind, Phase)> {
+    let time = EventTime::from_millis(START_MILLIS + secs * 1_000);
+    let text = format!(
+        r#"{{"schema":"feedback/1","source":"page","alert":"{alert}","role":"nurse","at":"{time}",{more}}}"#
+    );
+    run.record(secs, key, Stream::Feedback, text)
+}
+
+#[test]
+fn what_people_say_is_folded_like_every_record() {
+    let mut run = Run::new();
+    assert_eq!(run.desaturate(0, "p"), [RAISED]);
+    let alert = respiratory(&run, "p").to_string();
+    let seen = [(Kind::Respiratory, Phase::Acknowledged)];
+    assert_eq!(answer(&mut run, 45, "p", &alert, r#""action":"acknowledge""#), seen);
+    // Again, of another's alert, of nobody: kept or refused by name, and nothing is said.
+    assert!(answer(&mut run, 46, "p", &alert, r#""action":"acknowledge""#).is_empty());
+    run.spo2(46, "q", 97.0);
+    assert!(answer(&mut run, 47, "q", &alert, r#""action":"acknowledge""#).is_empty());
+    assert!(answer(&mut run, 47, "nobody", &alert, r#""action":"agree""#).is_empty());
+    assert_eq!(run.core.patients().len(), 2, "feedback begins no patient");
+    let counted = &run.core.counters().feedback;
+    assert_eq!(
+        counted.iter().map(|((a, h), n)| (a.name(), h.name(), *n)).collect::<Vec<_>>(),
+        [
+            ("acknowledge", "taken", 1),
+            ("acknowledge", "noted", 1),
+            ("acknowledge", "refused_unknown", 1),
+            ("agree", "refused_unknown", 1)
+        ]
+    );
 }
