@@ -1,19 +1,21 @@
 //! What the ward page shows: one view a bed, kept up to date from the frames and alerts.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use bedwatch_schemas::{
     NOTICE,
     alert::{Alert, AlertKind, Phase, Priority},
+    feedback::Feedback,
     frame::FeatureFrame,
     ids::{AlertId, PatientId},
     risk::{Assessment, Certainty, Head, UNFAMILIAR},
     signal::Signal,
     summary::FeedState,
     time::{ArrivalTime, EventTime},
+    withheld::{Fate, Withheld, WithheldReason},
 };
 use serde::Serialize;
 
@@ -21,6 +23,10 @@ mod account;
 
 /// Alerts kept for the list.
 const RECENT: usize = 100;
+/// Alerts remembered by id, so that what is said of one finds its patient; the oldest are forgotten.
+const KNOWN: usize = 4_096;
+/// Entries of the ledger kept for the list; the topic has them all.
+const LEDGER: usize = 500;
 
 /// One number on a bed's card.
 #[derive(Debug, Clone, Serialize)]
@@ -57,6 +63,12 @@ pub struct AlertView {
     kind: &'static str,
     phase: Phase,
     priority: Priority,
+    /// The alert beside which it stands, where that is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    primary: Option<AlertId>,
+    escalations: u8,
+    /// What people have said of it, last said last.
+    feedback: Vec<Feedback>,
     at: EventTime,
     onset: EventTime,
     text: String,
@@ -84,7 +96,69 @@ pub struct BedView {
 struct Inner {
     beds: BTreeMap<PatientId, BedView>,
     recent: Vec<AlertView>,
+    known: VecDeque<(AlertId, Owner)>,
+    ledger: VecDeque<Withheld>,
     now: Option<ArrivalTime>,
+}
+
+/// Whose an alert is, and what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The patient.
+    pub patient: PatientId,
+    /// What it is about.
+    pub kind: AlertKind,
+    /// Whether it has ended.
+    pub ended: bool,
+}
+
+/// The latest of the ledger as JSON says it.
+#[derive(Debug, Serialize)]
+pub struct Ledger {
+    notice: &'static str,
+    /// Alerts withheld now, as far as the entries below reach.
+    open: usize,
+    /// Entries, the latest first.
+    entries: Vec<EntryView>,
+}
+
+/// One entry of the ledger: the bed and no patient, as on the rest of the page.
+#[derive(Debug, Serialize)]
+pub struct EntryView {
+    alert: AlertId,
+    sequence: u32,
+    bed: String,
+    unit: String,
+    kind: &'static str,
+    priority: Priority,
+    fate: Fate,
+    reason: WithheldReason,
+    inhibitor: Option<AlertId>,
+    value: Option<f64>,
+    needed: Option<f64>,
+    onset: EventTime,
+    at: EventTime,
+}
+
+impl EntryView {
+    fn new(entry: &Withheld) -> Self {
+        let place = entry.location.as_ref();
+        Self {
+            alert: entry.alert,
+            sequence: entry.sequence,
+            bed: place.map_or_else(String::new, |l| l.bed.as_str().to_owned()),
+            unit: place.map_or_else(String::new, |l| l.unit.as_str().to_owned()),
+            kind: entry.kind.name(),
+            priority: entry.priority,
+            fate: entry.fate,
+            reason: entry.reason,
+            inhibitor: entry.inhibitor,
+            value: entry.value,
+            needed: entry.needed,
+            onset: entry.onset,
+            at: entry.at,
+        }
+    }
 }
 
 /// The board, shared between the engine's loop and the HTTP server.
@@ -144,6 +218,45 @@ impl Board {
         }
         inner.recent.insert(0, view);
         inner.recent.truncate(RECENT);
+        let owner = Owner { patient: alert.patient.clone(), kind: alert.kind, ended: alert.phase.ends() };
+        match inner.known.iter_mut().find(|(id, _)| *id == alert.id) {
+            Some((_, known)) => *known = owner,
+            None => inner.known.push_back((alert.id, owner)),
+        }
+        if inner.known.len() > KNOWN {
+            inner.known.pop_front();
+        }
+    }
+
+    /// Learns of an alert that was open before this process began.
+    pub fn know(&self, alert: AlertId, owner: Owner) {
+        self.lock().known.push_back((alert, owner));
+    }
+
+    /// Notes an entry of the ledger.
+    pub fn withheld(&self, entry: &Withheld) {
+        let mut inner = self.lock();
+        inner.ledger.push_front(entry.clone());
+        inner.ledger.truncate(LEDGER);
+    }
+
+    /// The latest entries of the ledger.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        let entries: Vec<EntryView> = self.lock().ledger.iter().map(EntryView::new).collect();
+        // The latest entry of an alert says how it stands.
+        let mut latest = BTreeMap::new();
+        for entry in &entries {
+            latest.entry(entry.alert).or_insert(entry.fate);
+        }
+        let open = latest.values().filter(|fate| **fate == Fate::Withheld).count();
+        Ledger { notice: NOTICE, open, entries }
+    }
+
+    /// Whose an alert is, where it is known still.
+    #[must_use]
+    pub fn owner(&self, alert: AlertId) -> Option<Owner> {
+        self.lock().known.iter().rev().find(|(id, _)| *id == alert).map(|(_, owner)| owner.clone())
     }
 
     /// Forgets beds whose patient is gone.
@@ -235,6 +348,9 @@ impl AlertView {
             kind: alert.kind.name(),
             phase: alert.phase,
             priority: alert.priority,
+            primary: alert.primary,
+            escalations: alert.escalations,
+            feedback: alert.feedback.clone(),
             at: alert.at,
             onset: alert.onset,
             text: alert.rationale.text.clone(),

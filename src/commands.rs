@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod evidence;
 mod features;
+mod feedback;
 mod models;
 mod replay;
 mod run;
@@ -45,6 +46,9 @@ enum Command {
     /// Evidence for the narrator: what it would be asked, and how well it answers.
     #[command(subcommand)]
     Evidence(evidence::Command),
+    /// What people said of alerts, for training.
+    #[command(subcommand)]
+    Feedback(feedback::Command),
     /// The configuration: check a file, or print the defaults.
     #[command(subcommand)]
     Config(config::Command),
@@ -65,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Models(command) => models::run(&command),
         Command::Features(command) => features::run(&command),
         Command::Evidence(command) => evidence::run(&command),
+        Command::Feedback(command) => feedback::run(&command),
         Command::Config(command) => config::run(&command),
     };
     match done {

@@ -1,18 +1,22 @@
-//! HTTP: the ward page, metrics and health.
+//! HTTP: the ward page, metrics, health, and what people say of alerts.
 //!
 //! Everything is served from the binary, nothing is fetched from elsewhere, and the page builds its
 //! content from JSON by text nodes only, so hospital text cannot become markup. There is no
 //! authentication yet, so only loopback addresses are accepted.
 
+mod feedback;
+
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
+pub use feedback::Desk;
 
 use crate::{board::Board, live::Health, metrics::Metrics};
 
@@ -32,6 +36,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// The loop's health.
     pub health: Arc<Health>,
+    /// Where what people say goes; without one it is refused.
+    pub desk: Option<Arc<Desk>>,
 }
 
 /// Why the server did not start.
@@ -77,10 +83,20 @@ fn router(shared: Shared) -> Router {
         .route("/ward.css", get(|| async { text("text/css; charset=utf-8", STYLE) }))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .route("/api/v1/board", get(board))
+        .route("/api/v1/withheld", get(withheld))
+        .merge(said())
         .route("/metrics", get(metrics))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .with_state(shared)
+}
+
+/// What changes something: for this machine's own pages and programs only.
+fn said() -> Router<Shared> {
+    Router::new()
+        .route("/api/v1/alerts/{id}/{verb}", post(feedback::post))
+        .layer(DefaultBodyLimit::max(feedback::BODY))
+        .layer(middleware::from_fn(feedback::own_host))
 }
 
 fn text(kind: &'static str, body: &'static str) -> Response {
@@ -96,6 +112,10 @@ fn text(kind: &'static str, body: &'static str) -> Response {
 
 async fn board(State(shared): State<Shared>) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(shared.board.snapshot())).into_response()
+}
+
+async fn withheld(State(shared): State<Shared>) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], Json(shared.board.ledger())).into_response()
 }
 
 async fn metrics(State(shared): State<Shared>) -> Response {

@@ -3,6 +3,7 @@
 //! The root package puts the stages together: it alone knows them all. [`engine`] is the pure core,
 //! [`live`] runs it against Kafka, [`replay`] against files; [`commands`] are the command line's.
 
+pub mod answers;
 pub mod board;
 pub mod clock;
 pub mod commands;

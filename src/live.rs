@@ -19,7 +19,8 @@ use bedwatch_ingest::kafka::{
     source::{self, Item, Mode, OwnedRecord, Source, Start},
 };
 use bedwatch_schemas::{
-    event::Stream,
+    event::{Modality, Stream},
+    ids::AlertId,
     time::{ArrivalTime, Span},
 };
 
@@ -27,7 +28,7 @@ pub use health::Health;
 pub use outlet::{LATENCY_HEADER, TRIGGERED_HEADER};
 
 use crate::{
-    board::Board,
+    board::{Board, Owner},
     clock::Clock,
     config::Config,
     engine::{Cell, Core, Merger, Models, checkpoint::Store, core::Counters, core::Step},
@@ -120,6 +121,12 @@ impl Live {
             }
             None => (Core::new(core_config, models), ArrivalTime::from_micros(0), BTreeMap::new()),
         };
+        for (id, patient) in core.patients() {
+            for (kind, modality, _, onset) in patient.policy.active() {
+                let alert = AlertId::of(id, kind, modality.map_or("", Modality::label), onset);
+                shared.board.know(alert, Owner { patient: id.clone(), kind, ended: false });
+            }
+        }
         let source = Source::start(&source_config(config, &offsets)).with_context(|| {
             format!(
                 "Kafka at {} cannot be read (`cargo xtask kafka up` starts a local one)",
@@ -226,6 +233,9 @@ impl Live {
                 self.offsets.insert((stream, partition), offset + 1);
             }
             self.shared.folded.fetch_add(cell.records.len() as u64, Ordering::Relaxed);
+        }
+        for entry in &step.withheld {
+            self.outlet.withheld(entry);
         }
         for output in step.outputs {
             self.outlet.submitted();

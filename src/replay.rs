@@ -4,6 +4,7 @@
 //! The result depends neither on the threads nor on the batch nor on the speed: alerts are written
 //! in the order of time, patient, id and sequence, and nothing in them comes from a clock.
 
+pub mod burden;
 pub mod challenge;
 pub mod export;
 pub mod labels;
@@ -26,6 +27,7 @@ use std::{
 use bedwatch_schemas::{
     alert::Alert,
     time::{ArrivalTime, Span},
+    withheld::Withheld,
 };
 
 pub use outcome::{Outcome, RiskRow};
@@ -173,6 +175,7 @@ fn fold(core: &mut Core, mut cell: Cell, told: &dyn Fn(Output) -> Option<Alert>,
     for (frame, assessment) in &step.frames {
         outcome.frame(frame, assessment.as_ref());
     }
+    outcome.withheld.extend(step.withheld);
     outcome.alerts.extend(step.outputs.into_iter().filter_map(told));
 }
 
@@ -189,15 +192,25 @@ pub fn sort(alerts: &mut [Alert]) {
     });
 }
 
-/// Writes alerts as NDJSON and gives the file's SHA-256.
+/// The ledgers of all sources as one, in the order it is written in: time, patient, kind, alert.
+#[must_use]
+pub fn ledger(outcomes: &[Outcome]) -> Vec<Withheld> {
+    let mut all: Vec<Withheld> = outcomes.iter().flat_map(|o| o.withheld.iter().cloned()).collect();
+    all.sort_by(|a, b| {
+        (a.at, &a.patient, a.kind, a.alert, a.sequence).cmp(&(b.at, &b.patient, b.kind, b.alert, b.sequence))
+    });
+    all
+}
+
+/// Writes alerts, or entries of the ledger, as NDJSON and gives the file's SHA-256.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_alerts(alerts: &[Alert], path: &Path) -> anyhow::Result<String> {
+pub fn write_lines<T: serde::Serialize>(lines: &[T], path: &Path) -> anyhow::Result<String> {
     use sha2::{Digest, Sha256};
     let mut bytes = Vec::new();
-    for alert in alerts {
-        serde_json::to_writer(&mut bytes, alert)?;
+    for line in lines {
+        serde_json::to_writer(&mut bytes, line)?;
         bytes.push(b'\n');
     }
     std::fs::write(path, &bytes)?;

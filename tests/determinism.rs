@@ -67,7 +67,7 @@ fn in_process(folder: &Folder, log: &std::path::Path) -> String {
     let outcomes = engine_replay::run(&sources, &options, &|_| {}).unwrap();
     let mut alerts: Vec<Alert> = outcomes.into_iter().flat_map(|o| o.alerts).collect();
     engine_replay::sort(&mut alerts);
-    engine_replay::write_alerts(&alerts, &folder.join("in-process.ndjson")).unwrap()
+    engine_replay::write_lines(&alerts, &folder.join("in-process.ndjson")).unwrap()
 }
 
 /// Sends the recording into the embedded broker in batches of the given size, runs the live loop
@@ -105,7 +105,7 @@ fn through_kafka(folder: &Folder, file: &std::path::Path, batch_messages: &str) 
     assert_eq!(summary.late_to_cell, 0);
     let mut alerts: Vec<Alert> = recorder.finish().unwrap().into_iter().map(|r| r.alert).collect();
     engine_replay::sort(&mut alerts);
-    engine_replay::write_alerts(&alerts, &folder.join(&format!("kafka-{batch_messages}.ndjson"))).unwrap()
+    engine_replay::write_lines(&alerts, &folder.join(&format!("kafka-{batch_messages}.ndjson"))).unwrap()
 }
 
 /// Sends a whole recording and gives the number of records. It must fit the embedded broker.

@@ -30,6 +30,7 @@ fn page_metrics_and_health_answer_and_nothing_else_does() {
         board: Arc::new(Board::default()),
         metrics: Arc::new(Metrics::new()),
         health: Arc::new(Health::new(clock)),
+        desk: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let address = runtime.block_on(http::serve("127.0.0.1:0", shared)).unwrap();
@@ -59,6 +60,7 @@ fn page_metrics_and_health_answer_and_nothing_else_does() {
                     board: Arc::default(),
                     metrics: Arc::default(),
                     health: Arc::new(Health::new(Arc::new(SystemClock::default()))),
+                    desk: None,
                 }
             ))
             .is_err()

@@ -7,6 +7,7 @@
 
 mod adversary;
 mod alone;
+mod answers;
 mod bad_input;
 mod canary;
 mod commands;

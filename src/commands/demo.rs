@@ -121,7 +121,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let shared = shared(Arc::new(move |told| terminal::alert(lines, &told.alert)));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let listen = if args.listen == "off" { "" } else { &args.listen };
-    serve(&runtime, listen, &shared)?;
+    serve(&runtime, listen, &config.kafka, &shared)?;
     let recorder = Recorder::start(broker.bootstrap(), &topics.alerts, shared.clock.clone())?;
     let writer = models.writer.clone();
     let live = Live::start(&config, models, shared.clone())?;

@@ -30,7 +30,7 @@ pub(super) struct Args {
     /// `max`, or times real time.
     #[arg(long, default_value = "max")]
     speed: String,
-    /// Where alerts.ndjson, risks.parquet, metrics.json and report.html go.
+    /// Where alerts.ndjson, withheld.ndjson, risks.parquet, metrics.json and report.html go.
     #[arg(long, default_value = "replay-out")]
     out: PathBuf,
     /// Labels: `auto` takes those of the source, `none` leaves them out.
@@ -98,7 +98,8 @@ fn write(
     std::fs::create_dir_all(&args.out).with_context(|| format!("{} cannot be made", args.out.display()))?;
     let mut alerts: Vec<Alert> = outcomes.iter().flat_map(|o| o.alerts.iter().cloned()).collect();
     replay::sort(&mut alerts);
-    let sha256 = replay::write_alerts(&alerts, &args.out.join("alerts.ndjson"))?;
+    let sha256 = replay::write_lines(&alerts, &args.out.join("alerts.ndjson"))?;
+    replay::write_lines(&replay::ledger(outcomes), &args.out.join("withheld.ndjson"))?;
     replay::risks::write(outcomes, &args.out.join("risks.parquet"))?;
     let metrics = report::metrics(outcomes, &alerts, &sha256, hash, writer.lexicon());
     std::fs::write(args.out.join("metrics.json"), serde_json::to_string_pretty(&metrics)? + "\n")?;

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     board::Board,
     clock::{Clock, SystemClock},
-    http,
+    config, http,
     live::{Health, Live, Shared},
     metrics::Metrics,
     setup, terminal,
@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let models = setup::models(&config)?;
     let shared = shared(Arc::new(|told| terminal::alert(terminal::Lines::Stdout, &told.alert)));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    serve(&runtime, &config.http.listen, &shared)?;
+    serve(&runtime, &config.http.listen, &config.kafka, &shared)?;
     let live = Live::start(&config, models, shared.clone())?;
     terminal::note(&format!(
         "reading {} from Kafka at {}",
@@ -114,7 +114,12 @@ pub(super) fn shared(on_alert: Arc<dyn Fn(&crate::narration::Told) + Send + Sync
 }
 
 /// Starts the HTTP server unless `listen` is empty, and says where.
-pub(super) fn serve(runtime: &tokio::runtime::Runtime, listen: &str, shared: &Shared) -> anyhow::Result<()> {
+pub(super) fn serve(
+    runtime: &tokio::runtime::Runtime,
+    listen: &str,
+    kafka: &config::Kafka,
+    shared: &Shared,
+) -> anyhow::Result<()> {
     if listen.is_empty() {
         return Ok(());
     }
@@ -122,6 +127,7 @@ pub(super) fn serve(runtime: &tokio::runtime::Runtime, listen: &str, shared: &Sh
         board: shared.board.clone(),
         metrics: shared.metrics.clone(),
         health: shared.health.clone(),
+        desk: Some(Arc::new(http::Desk::connect(kafka, shared.clock.clone())?)),
     };
     let bound = runtime.block_on(http::serve(listen, state))?;
     terminal::note(&format!("ward page on http://{bound}/"));

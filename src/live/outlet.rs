@@ -1,4 +1,5 @@
-//! What leaves the loop: alerts and dead letters, counted until the broker has them.
+//! What leaves the loop: alerts, the ledger of what was withheld, and dead letters, counted until the
+//! broker has them.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -10,7 +11,7 @@ use bedwatch_ingest::kafka::{
     sink::Sink,
     source::OwnedRecord,
 };
-use bedwatch_schemas::{dead_letter::DeadLetter, time::Span};
+use bedwatch_schemas::{dead_letter::DeadLetter, time::Span, withheld::Withheld};
 
 use super::Shared;
 use crate::narration::Told;
@@ -78,6 +79,28 @@ impl Outlet {
         self.shared.metrics.alert(alert, live);
         self.shared.board.alert(alert);
         (self.shared.on_alert)(told);
+    }
+
+    /// Hands an entry of the ledger to Kafka. Counted like an alert: no checkpoint is written past one
+    /// that is not with the broker.
+    pub(super) fn withheld(&self, entry: &Withheld) {
+        self.submitted();
+        let id = format!("{}/withheld/{}", entry.alert, entry.sequence);
+        let event = CloudEvent {
+            id: &id,
+            kind: "org.bedwatch.withheld.v1",
+            source: "/bedwatch",
+            time: Some(entry.at),
+            content_type: "application/json",
+        };
+        let payload = serde_json::to_vec(entry).expect("an entry is plain data");
+        let (topic, key) = (&self.sink.topics().withheld, Some(entry.patient.as_str()));
+        if let Err(error) = self.sink.send(topic, key, &payload, Headers::cloud_event(&event), None) {
+            tracing::error!(%error, "an entry of the ledger could not be handed to Kafka");
+            return;
+        }
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        self.shared.board.withheld(entry);
     }
 
     /// Hands a message that could not be decoded whole to the dead letters. The stream goes on even

@@ -10,6 +10,7 @@ use bedwatch_schemas::{
     risk::{Assessment, Certainty, Head},
     score::ScoreKind,
     time::{EventTime, Span},
+    withheld::Withheld,
 };
 
 use super::Source;
@@ -55,6 +56,8 @@ pub struct Outcome {
     pub risks: Vec<RiskRow>,
     /// The alerts.
     pub alerts: Vec<Alert>,
+    /// The ledger of what was withheld.
+    pub withheld: Vec<Withheld>,
     /// What could not be decoded.
     pub dead_letters: Vec<DeadLetter>,
     /// What could not be read, by name and place.
@@ -67,6 +70,8 @@ pub struct Outcome {
     pub operating_points: BTreeMap<Head, f32>,
     /// First and last frame.
     pub span: Option<(EventTime, EventTime)>,
+    /// First and last frame of each patient.
+    pub stays: BTreeMap<String, (EventTime, EventTime)>,
 }
 
 impl Outcome {
@@ -79,18 +84,26 @@ impl Outcome {
             frames: 0,
             risks: Vec::new(),
             alerts: Vec::new(),
+            withheld: Vec::new(),
             dead_letters: Vec::new(),
             faults: Vec::new(),
             readings: BTreeMap::new(),
             labels: None,
             operating_points: BTreeMap::new(),
             span: None,
+            stays: BTreeMap::new(),
         }
     }
 
     pub(super) fn frame(&mut self, frame: &FeatureFrame, assessment: Option<&Assessment>) {
         self.frames += 1;
         self.span = Some((self.span.map_or(frame.at, |(first, _)| first), frame.at));
+        match self.stays.get_mut(frame.patient.as_str()) {
+            Some((_, last)) => *last = frame.at,
+            None => {
+                self.stays.insert(frame.patient.as_str().to_owned(), (frame.at, frame.at));
+            }
+        }
         if let Some(glucose) = &frame.glucose {
             let readings = self.readings.entry(frame.patient.as_str().to_owned()).or_default();
             if readings.last().is_none_or(|r| r.0 < glucose.at) {
@@ -126,10 +139,10 @@ impl Outcome {
         self.counters.events.values().sum()
     }
 
-    /// Hours from the first to the last frame.
+    /// Hours from the first to the last frame, of every patient.
     #[must_use]
     pub fn hours(&self) -> f64 {
-        self.span.map_or(0.0, |(first, last)| last.since(first).as_hours_f64())
+        self.stays.values().map(|(first, last)| last.since(*first).as_hours_f64()).sum()
     }
 }
 

@@ -12,7 +12,8 @@ use bedwatch_schemas::{
 use serde::Serialize;
 
 use super::{
-    Outcome,
+    Outcome, burden,
+    burden::Burden,
     challenge::{self, Prediction},
     labels::{self, Scored},
     measure,
@@ -53,6 +54,8 @@ pub struct Metrics {
     pub patient_hours: f64,
     /// Raised alerts that are not technical, per bed-day.
     pub alerts_per_bed_day: Option<f64>,
+    /// What was decided, said and withheld.
+    pub burden: Burden,
     /// By head: how its risks stand against the labels.
     pub heads: BTreeMap<&'static str, HeadMetrics>,
     /// SHA-256 of `alerts.ndjson`.
@@ -141,6 +144,7 @@ pub fn metrics(
         unsupported_claims: unsupported(alerts, lexicon),
         patient_hours: hours,
         alerts_per_bed_day: (hours > 0.0).then(|| clinical as f64 / (hours / 24.0)),
+        burden: burden::of(outcomes),
         heads: Head::ALL
             .into_iter()
             .filter_map(|head| Some((head.name(), by_site(outcomes, head)?)))
@@ -339,6 +343,10 @@ pub fn html(outcomes: &[Outcome], alerts: &[Alert], metrics: &Metrics) -> String
     row(&mut out, "Alerts raised", &list(&metrics.raised_by_kind));
     if let Some(rate) = metrics.alerts_per_bed_day {
         row(&mut out, "Clinical alerts per bed-day", &format!("{rate:.2}"));
+    }
+    let withheld = metrics.burden.sentence();
+    if !withheld.is_empty() {
+        row(&mut out, "Alerts withheld", &withheld);
     }
     row(&mut out, "Dead letters", &metrics.dead_letters.to_string());
     let words = format!(

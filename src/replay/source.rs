@@ -115,7 +115,8 @@ impl Source {
                 Ok(Inputs { labels: None, items: Box::new(items) })
             }
             Source::Bed(bed) => {
-                let labels = Some(Labels::Episodes(bed.truth()?));
+                let truth = bed.is_one().then(|| bed.truth()).transpose()?;
+                let labels = truth.map(Labels::Episodes);
                 let numbered = (0_i64..).zip(bed.records()?);
                 let items = numbered.map(|(number, r)| {
                     let key = Some(r.key.as_str().to_owned());

@@ -2,7 +2,9 @@
 //! `first=seizure` each bed begins with one.
 //!
 //! Each bed is a ward of its own with a seed of its own, so that a source holds one patient after the
-//! other and beds can run side by side. What truly happened is known and stands in the labels.
+//! other and beds can run side by side. What truly happened is known and stands in the labels. With
+//! `together=true` all beds are one source and run through one core, as in a hospital: what counts over
+//! a unit (the alarm budget) is seen only so. It has no labels, for they speak of one patient.
 
 use anyhow::{Context, bail};
 use bedwatch_replay_data::simulator::{Scenario, ScenarioPlan, TrueEpisode, Ward, WardConfig, WardRecord};
@@ -17,11 +19,12 @@ const START_MICROS: i64 = 1_767_225_600_000_000;
 /// How much is simulated at a time.
 const SLICE: Span = Span::minutes(1);
 
-/// One simulated bed.
+/// One simulated bed, or all of a ward together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bed {
     /// Its name.
     pub name: String,
+    beds: usize,
     seed: u64,
     history: Span,
     live: Span,
@@ -32,7 +35,7 @@ pub struct Bed {
 impl Bed {
     fn ward(&self, waveforms: bool) -> anyhow::Result<Ward> {
         Ok(Ward::new(WardConfig {
-            beds: 1,
+            beds: self.beds,
             seed: self.seed,
             start: EventTime::from_micros(START_MICROS),
             history: self.history,
@@ -40,6 +43,12 @@ impl Bed {
             eeg: waveforms,
             waveforms,
         })?)
+    }
+
+    /// Whether it is one bed: its labels speak of one patient at a time.
+    #[must_use]
+    pub const fn is_one(&self) -> bool {
+        self.beds == 1
     }
 
     /// What happens to the bed's patients.
@@ -88,7 +97,7 @@ pub fn parse(path: &str) -> anyhow::Result<Option<Vec<Bed>>> {
         return Ok(None);
     };
     let (mut beds, mut seed, mut rate_per_hour, mut waveforms) = (8_u64, 7_u64, 0.05, true);
-    let mut first = None;
+    let (mut first, mut together) = (None, false);
     let (mut history, mut live) = (Span::hours(24), Span::minutes(5));
     for setting in settings.split(',').filter(|s| !s.is_empty()) {
         let (key, value) = setting.split_once('=').context("a ward's settings are key=value, with commas")?;
@@ -98,18 +107,27 @@ pub fn parse(path: &str) -> anyhow::Result<Option<Vec<Bed>>> {
             "seed" => seed = value.parse().context("a ward's seed is a whole number")?,
             "rate" => rate_per_hour = value.parse().context("a ward's rate is a number")?,
             "waveforms" => waveforms = value.parse().context("a ward's waveforms are true or false")?,
+            "together" => together = value.parse().context("a ward is together or not: true or false")?,
             "first" => first = Some(scenario(value)?),
             "history" => history = span()?,
             "live" => live = span()?,
-            _ => bail!("a ward has beds, seed, rate, first, waveforms, history and live, and no {key}"),
+            _ => bail!(
+                "a ward has beds, seed, rate, first, together, waveforms, history and live, and no {key}"
+            ),
         }
     }
     let scenarios = match first {
         Some(scenario) => ScenarioPlan::First { scenario, rate: rate_per_hour },
         None => ScenarioPlan::Random { rate: rate_per_hour },
     };
+    if together {
+        let beds = usize::try_from(beds).context("a ward has fewer beds")?;
+        let name = format!("ward-{seed}");
+        return Ok(Some(vec![Bed { name, beds, seed, history, live, scenarios, waveforms }]));
+    }
     let bed = |i| Bed {
         name: format!("ward-{seed}-{i:05}"),
+        beds: 1,
         seed: seed.wrapping_mul(1_000_003).wrapping_add(i),
         history,
         live,
@@ -135,6 +153,8 @@ mod tests {
         assert_eq!(beds.len(), 3);
         assert_eq!(beds[2].name, "ward-2-00002");
         assert_ne!(beds[0].seed, beds[1].seed);
+        let together = parse("ward:beds=3,together=true").unwrap().unwrap();
+        assert_eq!((together.len(), together[0].beds, together[0].is_one()), (1, 3, false));
         assert_eq!(parse("some/folder").unwrap(), None);
         for bad in ["ward:beds", "ward:beds=x", "ward:doors=3", "ward:live=soon", "ward:first=love"] {
             assert!(parse(bad).is_err(), "{bad}");

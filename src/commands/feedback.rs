@@ -1,0 +1,182 @@
+//! `bedwatch feedback export`: what people said of alerts, beside the alerts, for training.
+//!
+//! The words come from the feedback topic, or from a recording; the alerts from their topic, or from a
+//! replay. Rows are as confidential as the records they come from.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use bedwatch_ingest::{Record, feedback};
+use bedwatch_schemas::{
+    alert::Alert,
+    event::{Event, Stream},
+    time::{ArrivalTime, Span},
+};
+use clap::Subcommand;
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+};
+
+use crate::{answers, config::Config, recording, terminal};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Writes one row for each thing said, with the alert it was said of.
+    Export(Export),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Export {
+    /// Out of Kafka: the feedback and the alerts topics as they are now.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "file", required_unless_present = "file")]
+    kafka: Option<String>,
+    /// Out of a recording (records.jsonl, or its folder), with --alerts.
+    #[arg(long, requires = "alerts")]
+    file: Option<PathBuf>,
+    /// The alerts of a replay (alerts.ndjson).
+    #[arg(long, requires = "file")]
+    alerts: Option<PathBuf>,
+    /// Where the rows go: .ndjson or .parquet.
+    #[arg(long)]
+    out: PathBuf,
+    /// The configuration file.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+pub(super) fn run(command: &Command) -> anyhow::Result<()> {
+    let Command::Export(args) = command;
+    let config = super::load_config(args.config.as_ref())?;
+    let write: fn(&[answers::Row], &Path) -> anyhow::Result<()> =
+        match args.out.extension().and_then(|e| e.to_str()) {
+            Some("ndjson") => answers::write_ndjson,
+            Some("parquet") => answers::write_parquet,
+            _ => bail!("--out ends in .ndjson or .parquet"),
+        };
+    let (alerts, said) = match (&args.kafka, &args.file, &args.alerts) {
+        (Some(bootstrap), ..) => from_kafka(bootstrap, &config)?,
+        (None, Some(file), Some(alerts)) => (alerts_of(alerts)?, said_in(file, &config)?),
+        _ => bail!("say where from: --kafka HOST:PORT, or --file RECORDS with --alerts ALERTS"),
+    };
+    let rows = answers::join(&alerts, &said.events);
+    write(&rows, &args.out).with_context(|| format!("{} cannot be written", args.out.display()))?;
+    let labels = rows.iter().filter(|r| r.right.is_some()).count();
+    let strangers = rows.iter().filter(|r| r.kind.is_none()).count();
+    terminal::note(&format!(
+        "{} rows, {labels} of them labels, {strangers} without their alert, {} messages rejected; in {}",
+        rows.len(),
+        said.rejected,
+        args.out.display()
+    ));
+    Ok(())
+}
+
+/// What was said, and how many messages could not be read.
+#[derive(Default)]
+struct Said {
+    events: Vec<Event>,
+    rejected: usize,
+}
+
+impl Said {
+    fn take(&mut self, record: &Record<'_>, tolerance: Span) {
+        let decoded = feedback::decode(record, tolerance);
+        self.rejected += decoded.rejections.len();
+        self.events.extend(decoded.events);
+    }
+}
+
+fn alerts_of(path: &Path) -> anyhow::Result<Vec<Alert>> {
+    let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let lines = BufReader::new(file).lines().enumerate();
+    lines
+        .map(|(i, line)| {
+            let place = || format!("line {} of {} is no alert", i + 1, path.display());
+            serde_json::from_str(&line?).with_context(place)
+        })
+        .collect()
+}
+
+fn said_in(path: &Path, config: &Config) -> anyhow::Result<Said> {
+    let path = if path.is_dir() { path.join(recording::FILE) } else { path.to_owned() };
+    let file = File::open(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let mut said = Said::default();
+    let mut offset = -1;
+    for record in recording::read(BufReader::new(file)) {
+        let record = record?;
+        if record.stream == Stream::Feedback {
+            offset += 1;
+            let (key, payload) = (record.key.as_deref(), &record.payload[..]);
+            let record =
+                Record { stream: Stream::Feedback, partition: 0, offset, arrival: record.at, key, payload };
+            said.take(&record, config.ingest.future_tolerance);
+        }
+    }
+    Ok(said)
+}
+
+fn from_kafka(bootstrap: &str, config: &Config) -> anyhow::Result<(Vec<Alert>, Said)> {
+    let mut alerts = Vec::new();
+    read(bootstrap, config, &config.kafka.topics.alerts, |record| {
+        let alert = serde_json::from_slice(record.payload);
+        alerts.push(alert.context("a message of the alerts topic is no alert")?);
+        Ok(())
+    })?;
+    let mut said = Said::default();
+    read(bootstrap, config, &config.kafka.topics.feedback, |record| {
+        said.take(record, config.ingest.future_tolerance);
+        Ok(())
+    })?;
+    Ok((alerts, said))
+}
+
+/// Reads a topic from its beginning to where it ends now.
+fn read(
+    bootstrap: &str,
+    config: &Config,
+    topic: &str,
+    mut each: impl FnMut(&Record<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    const WAIT: Duration = Duration::from_secs(30);
+    let mut client = ClientConfig::new();
+    for (key, value) in &config.kafka.properties {
+        client.set(key, value);
+    }
+    client.set("bootstrap.servers", bootstrap).set("group.id", "bedwatch-feedback-export");
+    client.set("enable.auto.commit", "false");
+    let consumer: BaseConsumer = client.create()?;
+    let metadata = consumer
+        .fetch_metadata(Some(topic), WAIT)
+        .with_context(|| format!("Kafka at {bootstrap} does not answer"))?;
+    let partitions = metadata.topics().first().map(|t| t.partitions()).unwrap_or_default();
+    if partitions.is_empty() {
+        bail!("the topic {topic} does not exist");
+    }
+    for partition in partitions {
+        let (low, high) = consumer.fetch_watermarks(topic, partition.id(), WAIT)?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition.id(), Offset::Offset(low))?;
+        consumer.assign(&list)?;
+        let mut next = low;
+        while next < high {
+            let message = consumer.poll(WAIT).with_context(|| format!("{topic} gave nothing for 30 s"))??;
+            next = message.offset() + 1;
+            let time = message.timestamp().to_millis().unwrap_or(0);
+            each(&Record {
+                stream: Stream::Feedback,
+                partition: message.partition(),
+                offset: message.offset(),
+                arrival: ArrivalTime::from_millis(time),
+                key: message.key().and_then(|k| std::str::from_utf8(k).ok()),
+                payload: message.payload().unwrap_or_default(),
+            })?;
+        }
+    }
+    Ok(())
+}
