@@ -95,8 +95,8 @@ fn router(shared: Shared) -> Router {
 fn said() -> Router<Shared> {
     Router::new()
         .route("/api/v1/alerts/{id}/{verb}", post(feedback::post))
-        .layer(DefaultBodyLimit::max(feedback::BODY))
-        .layer(middleware::from_fn(feedback::own_host))
+        .route_layer(DefaultBodyLimit::max(feedback::BODY))
+        .route_layer(middleware::from_fn(feedback::own_host))
 }
 
 fn text(kind: &'static str, body: &'static str) -> Response {
