@@ -7,7 +7,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::Path,
     sync::{Arc, atomic::Ordering, mpsc},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bedwatch::{
@@ -26,6 +26,7 @@ use bedwatch_schemas::{
     alert::{Alert, AlertKind, Phase},
     feedback::{Action, Role},
     ids::{AlertId, PatientId},
+    time::Span,
 };
 use serde_json::Value;
 
@@ -130,7 +131,7 @@ fn an_answer_over_http_is_a_record_then_the_alerts_next_message_then_a_row() {
     assert_eq!((seen.feedback[0].action, seen.feedback[0].role), (Action::Acknowledge, Role::Nurse));
     let opinion = r#"{"role":"physician","action":"disagree","reason":"known_condition"}"#;
     assert_eq!(post(address, &format!("{id}/feedback"), OURS, opinion), 202);
-    let begun = Instant::now();
+    let begun = clock.now();
     while shared.folded.load(Ordering::Relaxed) < 3 {
         assert!(
             !engine.is_finished() && begun.elapsed() < Duration::from_secs(30),
