@@ -134,7 +134,7 @@ fn an_answer_over_http_is_a_record_then_the_alerts_next_message_then_a_row() {
     let begun = clock.now();
     while shared.folded.load(Ordering::Relaxed) < 3 {
         assert!(
-            !engine.is_finished() && begun.elapsed() < Duration::from_secs(30),
+            !engine.is_finished() && clock.now().since(begun) < Span::secs(30),
             "the opinion is not read"
         );
         std::thread::yield_now();
