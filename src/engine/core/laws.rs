@@ -128,7 +128,7 @@ impl Log {
         let event = Event {
             patient: id,
             encounter: None,
-            location: Some(place(if bed % 2 == 0 { "North" } else { "South" })),
+            location: Some(place(if bed.is_multiple_of(2) { "North" } else { "South" })),
             source: SourceId::new("t").unwrap(),
             event_time: self.now.as_event_time(),
             arrival: self.now,
