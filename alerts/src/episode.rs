@@ -18,14 +18,9 @@ enum State {
     Idle { quiet_until: Option<EventTime> },
     /// The condition holds and has not yet persisted.
     Pending { since: EventTime, quiet_until: Option<EventTime> },
-    /// Raised. `clear_since`: when the condition began to be clear without a break; `unknown_since`:
-    /// when it was last known to be anything.
-    Active {
-        onset: EventTime,
-        priority: Priority,
-        clear_since: Option<EventTime>,
-        unknown_since: Option<EventTime>,
-    },
+    /// Raised. `clear_since`: when the condition began to be clear without a break; `known`: when it
+    /// was last known to be anything.
+    Active { onset: EventTime, priority: Priority, clear_since: Option<EventTime>, known: EventTime },
 }
 
 /// The episode of one kind of one patient.
@@ -76,7 +71,7 @@ impl Episode {
             (State::Active { onset, priority, .. }, Holds::Yes { priority: new, .. }) => {
                 let raised = new > priority;
                 let priority = new.max(priority);
-                self.state = State::Active { onset, priority, clear_since: None, unknown_since: None };
+                self.state = State::Active { onset, priority, clear_since: None, known: now };
                 raised.then_some(Transition { phase: Phase::Updated, priority, onset })
             }
             (State::Active { onset, priority, clear_since, .. }, Holds::No) => {
@@ -84,19 +79,18 @@ impl Episode {
                 if now.since(since) >= timing.clear() && now > onset {
                     return self.end(now, timing, Phase::Resolved);
                 }
-                self.state = State::Active { onset, priority, clear_since: Some(since), unknown_since: None };
+                self.state = State::Active { onset, priority, clear_since: Some(since), known: now };
                 None
             }
             (State::Active { onset, priority, .. }, Holds::Between) => {
-                self.state = State::Active { onset, priority, clear_since: None, unknown_since: None };
+                self.state = State::Active { onset, priority, clear_since: None, known: now };
                 None
             }
-            (State::Active { onset, priority, unknown_since, .. }, Holds::Unknown) => {
-                let since = unknown_since.unwrap_or(now);
-                if expire.is_some_and(|after| now.since(since) >= after) {
+            (State::Active { onset, priority, known, .. }, Holds::Unknown) => {
+                if expire.is_some_and(|after| now.since(known) >= after) {
                     return self.end(now, timing, Phase::Expired);
                 }
-                self.state = State::Active { onset, priority, clear_since: None, unknown_since: Some(since) };
+                self.state = State::Active { onset, priority, clear_since: None, known };
                 None
             }
         }
@@ -122,7 +116,7 @@ impl Episode {
             self.state = State::Pending { since, quiet_until };
             return None;
         }
-        self.state = State::Active { onset: since, priority, clear_since: None, unknown_since: None };
+        self.state = State::Active { onset: since, priority, clear_since: None, known: now };
         Some(Transition { phase: Phase::Raised, priority, onset: since })
     }
 
@@ -146,8 +140,9 @@ impl Episode {
         match self.state {
             State::Pending { quiet_until, .. } => quiet_until,
             State::Active { clear_since: Some(since), .. } => Some(since + timing.clear()),
-            State::Active { unknown_since: Some(since), .. } => expire.map(|after| since + after),
-            _ => None,
+            // Where nothing comes any more nothing else would look again.
+            State::Active { known, .. } => expire.map(|after| known + after),
+            State::Idle { .. } => None,
         }
     }
 
@@ -256,16 +251,16 @@ mod tests {
         episode.step(at(0), sparse, &TIMING, expire);
         for (secs, holds, want) in [
             (10, Holds::Unknown, None),
-            (109, Holds::Unknown, None),
-            (110, Holds::Between, None),
-            (111, Holds::Unknown, None),
-            (210, Holds::Unknown, None),
-            (211, Holds::Unknown, Some(Phase::Expired)),
-            (212, Holds::Unknown, None),
+            (99, Holds::Unknown, None),
+            (99, Holds::Between, None),
+            (150, Holds::Unknown, None),
+            (198, Holds::Unknown, None),
+            (199, Holds::Unknown, Some(Phase::Expired)),
+            (200, Holds::Unknown, None),
         ] {
             assert_eq!(episode.step(at(secs), holds, &TIMING, expire).map(|t| t.phase), want, "at {secs} s");
-            if secs == 111 {
-                assert_eq!(episode.deadline(&TIMING, expire), Some(at(211)));
+            if secs == 150 {
+                assert_eq!(episode.deadline(&TIMING, expire), Some(at(199)), "whether or not anything comes");
             }
         }
         assert_eq!(episode.active(), None);

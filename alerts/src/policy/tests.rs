@@ -148,7 +148,7 @@ fn the_deadline_is_the_next_moment_at_which_something_could_change() {
     let mut policy = Policy::default();
     let spo2 = |secs, value| frame(secs).charted(Signal::Spo2, value, Span::ZERO);
     policy.evaluate(&spo2(0, 88.0), None, &config);
-    assert_eq!(policy.deadline(&spo2(0, 88.0), &config), None, "raised: only new data can change it");
+    assert_eq!(policy.deadline(&spo2(0, 88.0), &config), Some(at(12 * 3_600)), "raised: new data, or none");
     policy.evaluate(&spo2(100, 97.0), None, &config);
     let clearing = spo2(100, 97.0);
     assert_eq!(policy.deadline(&clearing, &config), Some(at(160)), "clear for a minute");

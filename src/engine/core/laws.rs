@@ -80,11 +80,12 @@ impl Log {
             10 => {
                 let retired = patient(much);
                 if retired != id && self.core.patients().contains_key(&retired) {
-                    let gone = self.parts.remove(&retired).unwrap_or_default();
+                    // Forgotten only after the fold: its last message speaks for those it was made of.
+                    let gone = self.parts.get(&retired).cloned().unwrap_or_default();
                     let parts = self.parts.entry(id.clone()).or_default();
                     parts.extend(gone);
                     parts.insert(retired.clone());
-                    let theirs = self.saturations.remove(&retired).unwrap_or_default();
+                    let theirs = self.saturations.get(&retired).cloned().unwrap_or_default();
                     let all = self.saturations.entry(id.clone()).or_default();
                     all.extend(theirs);
                     all.sort_unstable();
@@ -100,11 +101,17 @@ impl Log {
                 },
             },
         };
-        let left = matches!(&body, Body::Adt(a) if a.kind == AdtKind::Discharge);
-        self.fold(id.clone(), much, body);
-        if left {
-            self.parts.remove(&id);
-            self.saturations.remove(&id);
+        let left = match &body {
+            Body::Adt(Adt { kind: AdtKind::Discharge, .. }) => Some(id.clone()),
+            Body::Adt(Adt { kind: AdtKind::Merge { retired }, .. }) if *retired != id => {
+                Some(retired.clone())
+            }
+            _ => None,
+        };
+        self.fold(id, much, body);
+        if let Some(left) = left {
+            self.parts.remove(&left);
+            self.saturations.remove(&left);
         }
     }
 
@@ -150,7 +157,9 @@ impl Log {
             }
         }
         for entry in &step.withheld {
-            assert!(entry.priority < bedwatch_schemas::alert::Priority::High && !entry.kind.is_technical());
+            let vital =
+                entry.priority == bedwatch_schemas::alert::Priority::High || entry.kind.is_technical();
+            assert!(entry.fate != Fate::Withheld || !vital, "what threatens life was withheld");
         }
     }
 
