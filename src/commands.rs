@@ -7,6 +7,7 @@ mod demo;
 mod evidence;
 mod features;
 mod feedback;
+mod gateway;
 mod models;
 mod replay;
 mod run;
@@ -33,6 +34,8 @@ enum Command {
     Demo(demo::Args),
     /// Live against Kafka.
     Run(run::Args),
+    /// HL7 v2 over MLLP and FHIR over HTTP into Kafka.
+    Gateway(gateway::Args),
     /// Historical records through the same engine.
     Replay(replay::Args),
     /// The ward simulator, into Kafka or a folder.
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Gateway(args) => gateway::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Models(command) => models::run(&command),

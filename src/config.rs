@@ -29,6 +29,8 @@ pub struct Config {
     pub state: State,
     /// HTTP.
     pub http: Http,
+    /// Receivers of HL7 v2 and FHIR.
+    pub gateway: crate::gateway::Config,
     /// Decoders.
     pub ingest: bedwatch_ingest::decode::Config,
     /// Windows, lateness, scores.
@@ -176,6 +178,9 @@ pub enum Error {
     /// A value is out of its range.
     #[error("the configuration is refused: {0}")]
     Range(&'static str),
+    /// The gateway's part.
+    #[error(transparent)]
+    Gateway(#[from] crate::gateway::Error),
 }
 
 const PREFIX: &str = "BEDWATCH__";
@@ -223,6 +228,7 @@ impl Config {
             return Err(Error::Range("engine.forget_after_hours must be at least 1"));
         }
         self.alerts.check().map_err(Error::Range)?;
+        self.gateway.check()?;
         self.narrator.check()
     }
 

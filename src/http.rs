@@ -61,13 +61,46 @@ pub enum Error {
 /// # Errors
 /// When the address is not loopback or cannot be bound.
 pub async fn serve(listen: &str, shared: Shared) -> Result<SocketAddr, Error> {
+    listening(listen, router(shared)).await
+}
+
+/// Binds and serves metrics and health alone: for a process without an engine. `unready` says why it
+/// is not ready, if it is not.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_health(
+    listen: &str,
+    metrics: Arc<Metrics>,
+    unready: Arc<dyn Fn() -> Option<&'static str> + Send + Sync>,
+) -> Result<SocketAddr, Error> {
+    let ready = move || {
+        let why = unready();
+        async move {
+            match why {
+                None => (StatusCode::OK, "ok\n"),
+                Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+            }
+        }
+    };
+    let told = move || {
+        let text = metrics.text();
+        async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text) }
+    };
+    let app = Router::new()
+        .route("/metrics", get(told))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready));
+    listening(listen, app).await
+}
+
+async fn listening(listen: &str, app: Router) -> Result<SocketAddr, Error> {
     let address: SocketAddr = listen.parse().map_err(|_| Error::Address(listen.to_owned()))?;
     if !address.ip().is_loopback() {
         return Err(Error::NotLoopback(address));
     }
     let listener = tokio::net::TcpListener::bind(address).await.map_err(|e| Error::Bind(address, e))?;
     let bound = listener.local_addr().map_err(|e| Error::Bind(address, e))?;
-    let app = router(shared);
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, app).await {
             tracing::error!(%error, "the HTTP server ended");

@@ -10,6 +10,7 @@ pub mod commands;
 pub mod config;
 pub mod engine;
 pub mod feed;
+pub mod gateway;
 pub mod http;
 pub mod live;
 pub mod metrics;

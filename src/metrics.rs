@@ -129,6 +129,12 @@ impl Metrics {
         }
     }
 
+    /// Where parts beside the engine register their own.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Takes over the core's counts.
     pub fn core(&self, c: &Counters) {
         let set = |vec: &IntCounterVec, labels: &[&str], to: u64| raise(&vec.with_label_values(labels), to);

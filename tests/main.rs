@@ -14,6 +14,7 @@ mod commands;
 mod demo;
 mod determinism;
 mod fusion;
+mod gateway;
 mod hostile;
 mod http;
 mod kill;

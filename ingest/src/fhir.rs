@@ -17,8 +17,10 @@ mod context;
 mod element;
 mod encounter;
 mod medication;
+pub mod notification;
 mod observation;
 mod patient;
+pub mod patients;
 mod sampled;
 mod when;
 

@@ -15,10 +15,12 @@
 
 mod adt;
 mod codes;
+pub mod envelope;
 pub mod lexer;
 mod message;
 mod number;
 mod observation;
+pub mod patients;
 mod stay;
 mod text;
 mod time;

@@ -4,6 +4,7 @@
 //! protocol) and so stands outside the pure core. Properties and their meanings: librdkafka's
 //! `CONFIGURATION.md`.
 
+pub mod courier;
 pub mod embedded;
 pub mod gap;
 pub mod headers;
@@ -43,6 +44,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the broker takes no message of this size: trying again is of no use.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        use rdkafka::error::RDKafkaErrorCode::{InvalidMessageSize, MessageSizeTooLarge};
+        let Self::Client { source, .. } = self else { return false };
+        matches!(source.rdkafka_error_code(), Some(MessageSizeTooLarge | InvalidMessageSize))
+    }
+
     pub(crate) fn client(what: &'static str) -> impl Fn(KafkaError) -> Self {
         move |source| Self::Client { what, source }
     }

@@ -13,6 +13,8 @@ mod head;
 pub mod hl7;
 mod json;
 pub mod kafka;
+pub mod mllp;
+pub mod pseudonym;
 pub mod record;
 mod subject;
 pub mod vitals;

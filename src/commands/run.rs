@@ -46,6 +46,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let shared = shared(Arc::new(|told| terminal::alert(terminal::Lines::Stdout, &told.alert)));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     serve(&runtime, &config.http.listen, &config.kafka, &shared)?;
+    let gateway = match config.gateway.enabled {
+        true => Some(super::gateway::start(&runtime, &config, shared.clock.clone(), &shared.metrics)?),
+        false => None,
+    };
     let live = Live::start(&config, models, shared.clone())?;
     terminal::note(&format!(
         "reading {} from Kafka at {}",
@@ -62,6 +66,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         runtime.spawn(until_idle(shared.clone()));
     }
     let summary = live.run()?;
+    if let Some(gateway) = gateway {
+        runtime.block_on(gateway.stop());
+    }
     terminal::note(&format!(
         "{} records, {} dead letters",
         summary.counters.records.values().sum::<u64>(),
@@ -71,7 +78,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Interrupt or termination, whichever comes first.
-async fn stopped() {
+pub(super) async fn stopped() {
     let mut term = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(term) => term,
         Err(error) => {

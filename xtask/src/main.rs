@@ -10,9 +10,11 @@
 mod command;
 mod demo;
 mod gate;
+mod jars;
 mod kafka;
 mod native;
 mod onnxruntime;
+mod peers;
 mod places;
 mod progress;
 mod setup;
@@ -29,6 +31,7 @@ Usage: cargo xtask COMMAND
   tidy                   only the tidiness checks of `test`
   kafka up [--port N]    start a local Apache Kafka, create the topics, print the bootstrap address
   kafka down             stop it and remove its data
+  peers NAME             fetch a real peer of the tests (hl7v2: HAPI) and print the folder of its jars
 
 Environment: BEDWATCH_CACHE (default ~/.cache/bedwatch), CARGO_TARGET_DIR.
 ";
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
             Err(_) => return usage(),
         },
         ["kafka", "down"] => kafka::down(),
+        ["peers", name] => peers::libraries(name).map(|libraries| println!("{}", libraries.display())),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

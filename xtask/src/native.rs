@@ -85,6 +85,14 @@ pub(crate) const KAFKA: &[Need] = &[
     },
 ];
 
+/// What runs a peer's single-file program.
+pub(crate) const JDK: &[Need] = &[Need {
+    what: "a Java compiler",
+    why: "compiles the peers of the end-to-end tests",
+    debian: &["default-jdk-headless"],
+    present: || command::works(Command::new("javac").arg("-version")),
+}];
+
 /// The independent client of the end-to-end tests.
 pub(crate) const KCAT: &[Need] = &[Need {
     what: "kcat",

@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: what a fresh machine lacks, installed and verified; a warm call takes
 //! only as long as hashing the library.
 
-use crate::{command, kafka, native, onnxruntime, places, progress};
+use crate::{command, kafka, native, onnxruntime, peers, places, progress};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::process::Command;
@@ -35,7 +35,7 @@ pub(crate) fn run(purpose: For) -> Result<PathBuf> {
         needs.push(native::PIP);
     }
     if purpose == For::Test {
-        needs.extend([native::KAFKA, native::KCAT]);
+        needs.extend([native::KAFKA, native::KCAT, native::JDK]);
         rust_component("fmt", "rustfmt")?;
         rust_component("clippy", "clippy")?;
     }
@@ -46,6 +46,7 @@ pub(crate) fn run(purpose: For) -> Result<PathBuf> {
     };
     if purpose == For::Test {
         kafka::prepare()?;
+        peers::prepare()?;
     }
     progress::say(&format!("ONNX Runtime library: {}", library.display()));
     Ok(library)

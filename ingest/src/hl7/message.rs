@@ -150,12 +150,12 @@ impl<'a> Reader<'a> {
         self.segments[index].line(self.record.payload)
     }
 
-    fn begins_message(&self, index: usize) -> bool {
+    pub fn begins_message(&self, index: usize) -> bool {
         self.segments[index].is(b"MSH")
             && self.line(index).bytes.get(3).is_some_and(|b| !b.is_ascii_alphanumeric())
     }
 
-    fn is_batch(&self, index: usize) -> bool {
+    pub fn is_batch(&self, index: usize) -> bool {
         [b"FHS", b"BHS", b"BTS", b"FTS"].iter().any(|id| self.segments[index].is(id))
     }
 
@@ -331,7 +331,7 @@ impl<'a> Reader<'a> {
         if self.segments[index].id().is_some() && ends_id { Ok(()) } else { Err(self.no_segment(index)) }
     }
 
-    fn header(&self, range: Range<usize>) -> Result<Header<'a>, Rejection> {
+    pub fn header(&self, range: Range<usize>) -> Result<Header<'a>, Rejection> {
         let index = range.start;
         let line = self.line(index);
         let marks =

@@ -1,12 +1,8 @@
-//! The pinned release of Apache Kafka, fetched from Maven Central through the machine's own maven
-//! (so its mirrors and settings apply) and verified jar by jar.
+//! The pinned release of Apache Kafka.
 
-use crate::command;
-use crate::onnxruntime::verify;
-use crate::progress::step;
-use anyhow::{Context, Result, bail};
+use crate::jars::Set;
+use anyhow::Result;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The release; `deploy/compose.yaml` names the same one.
 pub(crate) const VERSION: &str = "4.3.1";
@@ -31,54 +27,11 @@ const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 "#;
 
-const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+const SET: Set = Set { what: "Kafka 4.3.1", pom: POM, hashes: JARS };
 
 /// The folder of verified jars; fetched where absent or damaged.
 pub(crate) fn libraries(home: &Path) -> Result<PathBuf> {
-    let release = home.join(VERSION);
-    let libraries = release.join("libs");
-    if verify_jars(&libraries).is_ok() {
-        return Ok(libraries);
-    }
-    std::fs::remove_dir_all(&libraries).ok();
-    let fresh = release.join(format!("fetch-{}", std::process::id()));
-    std::fs::create_dir_all(&fresh).with_context(|| format!("cannot create {}", fresh.display()))?;
-    let outcome = fetch(&fresh)
-        .and_then(|()| std::fs::rename(fresh.join("libs"), &libraries).context("cannot place Kafka's jars"));
-    std::fs::remove_dir_all(&fresh).ok();
-    outcome.map(|()| libraries)
-}
-
-fn fetch(folder: &Path) -> Result<()> {
-    let pom = folder.join("pom.xml");
-    std::fs::write(&pom, POM).with_context(|| format!("cannot write {}", pom.display()))?;
-    let libraries = folder.join("libs");
-    step(&format!("maven fetches Kafka {VERSION} and verifies its jars"), || {
-        let mut maven = Command::new("mvn");
-        maven.args(["--quiet", "--batch-mode", "--file"]).arg(&pom).arg(COPY).arg("-DincludeScope=runtime");
-        maven.arg(format!("-DoutputDirectory={}", libraries.display()));
-        command::run(&mut maven)
-            .context("maven could not fetch Kafka; check the network and ~/.m2/settings.xml")?;
-        verify_jars(&libraries)
-    })
-}
-
-/// Every pinned jar is there with its hash, and nothing else is: the class path is the whole folder.
-fn verify_jars(libraries: &Path) -> Result<()> {
-    let jars = jars();
-    for (file, hash) in &jars {
-        verify(&libraries.join(file), hash)?;
-    }
-    let present =
-        std::fs::read_dir(libraries).with_context(|| format!("cannot list {}", libraries.display()))?.count();
-    if present != jars.len() {
-        bail!("{} holds {present} files, the release has {}", libraries.display(), jars.len());
-    }
-    Ok(())
-}
-
-fn jars() -> Vec<(&'static str, &'static str)> {
-    JARS.lines().filter_map(|line| line.split_once("  ").map(|(hash, file)| (file, hash))).collect()
+    SET.libraries(&home.join(VERSION))
 }
 
 #[cfg(test)]
@@ -87,7 +40,8 @@ mod tests {
 
     #[test]
     fn the_table_is_whole() {
-        let jars = jars();
+        let jars = SET.jars();
+        assert!(SET.what.ends_with(VERSION));
         assert_eq!(jars.len(), JARS.lines().count());
         for (file, hash) in &jars {
             assert!(file.ends_with(".jar") && hash.len() == 64, "{file}");
