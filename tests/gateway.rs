@@ -4,6 +4,8 @@ mod fhir;
 mod hapi;
 mod mllp;
 mod strain;
+mod tls;
+mod whole;
 
 use std::{
     collections::BTreeMap,
@@ -194,9 +196,12 @@ pub fn oru(id: &str, patient: &str, value: &str) -> String {
     )
 }
 
-/// `YYYYMMDDHHMMSS`, UTC.
-pub fn hour_ago() -> String {
-    let now = bedwatch::clock::Clock::now(&SystemClock::default());
-    let then = now.as_event_time() - bedwatch_schemas::time::Span::hours(1);
-    then.to_string().chars().filter(char::is_ascii_digit).take(14).collect()
+/// `YYYYMMDDHHMMSS`, UTC, the same for the whole run.
+pub fn hour_ago() -> &'static str {
+    static TIME: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    TIME.get_or_init(|| {
+        let now = bedwatch::clock::Clock::now(&SystemClock::default());
+        let then = now.as_event_time() - bedwatch_schemas::time::Span::hours(1);
+        then.to_string().chars().filter(char::is_ascii_digit).take(14).collect()
+    })
 }

@@ -73,6 +73,9 @@ pub struct Mllp {
     pub frame_timeout_secs: u64,
     /// A connection without a byte for so many seconds is closed; 0: never.
     pub idle_secs: u64,
+    /// Messages begun and not ended may hold so many bytes on all connections together; what would
+    /// go over closes its connection.
+    pub max_begun_bytes: usize,
     /// Messages remembered, so that one sent again is not forwarded twice.
     pub repeats: usize,
     /// The processing ids (MSH-11) taken, such as `["P"]`; empty: all.
@@ -88,6 +91,7 @@ impl Default for Mllp {
             connections: 2_048,
             frame_timeout_secs: 10,
             idle_secs: 3_600,
+            max_begun_bytes: 256 << 20,
             repeats: 100_000,
             processing_ids: Vec::new(),
         }
@@ -206,6 +210,10 @@ impl Config {
                 (1..=hl7::MAX_BYTES).contains(&self.mllp.max_frame_bytes),
                 "gateway.mllp.max_frame_bytes must be between 1 and 4194304",
             ),
+            (
+                self.mllp.max_begun_bytes >= self.mllp.max_frame_bytes,
+                "gateway.mllp.max_begun_bytes must be at least gateway.mllp.max_frame_bytes",
+            ),
             (self.mllp.window >= 1, "gateway.mllp.window must be at least 1"),
             (self.mllp.connections >= 1, "gateway.mllp.connections must be at least 1"),
             (self.mllp.frame_timeout_secs >= 1, "gateway.mllp.frame_timeout_secs must be at least 1"),
@@ -258,10 +266,11 @@ mod tests {
         assert_eq!(with(|c| (c.fhir.listen, c.allow_plaintext) = ("0.0.0.0:1".into(), true)), Ok(()));
         assert!(with(|c| c.mllp.listen = "0.0.0.0:2575".into()).unwrap_err().contains("no TLS"));
         assert!(with(|c| c.fhir.listen = "[2001:db8::1]:1".into()).unwrap_err().contains("no TLS"));
-        let ranges: [fn(&mut Config); 10] = [
+        let ranges: [fn(&mut Config); 11] = [
             |c| c.mllp.listen = "here".into(),
             |c| c.mllp.max_frame_bytes = 0,
             |c| c.mllp.max_frame_bytes = hl7::MAX_BYTES + 1,
+            |c| c.mllp.max_begun_bytes = 1,
             |c| c.mllp.window = 0,
             |c| c.mllp.frame_timeout_secs = 0,
             |c| c.fhir.max_body_bytes = MAX_JSON_BYTES + 1,

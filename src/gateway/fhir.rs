@@ -23,6 +23,7 @@ use axum::{
     routing::{get, post, put},
 };
 use bedwatch_ingest::fhir::{notification::Ledger, patients::Naming};
+use http_body::Body as _;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -33,7 +34,13 @@ use super::{Counters, Fhir, intake::Intake, peer::Door};
 use outcome::Issue;
 
 /// The resource types that may be posted to a path of their own.
-const TYPES: [&str; 5] = ["Observation", "Encounter", "MedicationAdministration", "Patient", "DiagnosticReport"];
+const TYPES: [&str; 5] =
+    ["Observation", "Encounter", "MedicationAdministration", "Patient", "DiagnosticReport"];
+
+/// A body up to this length is read at once; of longer ones only [`LARGE_AT_ONCE`] at a time.
+const SMALL: u64 = 64 << 10;
+/// Long bodies in memory.
+const LARGE_AT_ONCE: usize = 32;
 
 /// What the handlers share.
 pub(super) struct Receiver {
@@ -43,6 +50,7 @@ pub(super) struct Receiver {
     naming: Naming,
     token: Option<blake3::Hash>,
     ledger: Mutex<Ledger>,
+    large: tokio::sync::Semaphore,
 }
 
 impl Receiver {
@@ -56,7 +64,8 @@ impl Receiver {
         let system = Some(config.identifier_system.clone()).filter(|s| !s.is_empty());
         let naming = Naming { system, pseudonyms: intake.pseudonyms.clone() };
         let token = token.map(|t| blake3::hash(t.trim_ascii()));
-        Self { config, intake, counters, naming, token, ledger: Mutex::default() }
+        let large = tokio::sync::Semaphore::new(LARGE_AT_ONCE);
+        Self { config, intake, counters, naming, token, ledger: Mutex::default(), large }
     }
 
     /// Serves until told to stop, then lets every request be answered.
@@ -138,7 +147,8 @@ async fn nowhere() -> Response {
 }
 
 async fn not_allowed() -> Response {
-    let issue = Issue::error("not-supported", "this receiver takes POST, and PUT of one resource; see /metadata");
+    let issue =
+        Issue::error("not-supported", "this receiver takes POST, and PUT of one resource; see /metadata");
     answer::outcome(StatusCode::METHOD_NOT_ALLOWED, &[issue])
 }
 
@@ -163,14 +173,39 @@ async fn take(receiver: &Receiver, kind: Option<&str>, headers: &HeaderMap, body
     }
     let limit = receiver.config.max_body_bytes;
     let patience = Duration::from_secs(receiver.config.request_timeout_secs);
-    let body: Bytes = match tokio::time::timeout(patience, axum::body::to_bytes(body, limit)).await {
+    let known = body.size_hint().upper().is_some_and(|length| length <= SMALL);
+    let place = if known { None } else { Some(receiver.large.acquire()) };
+    let read = async {
+        let _place = match place {
+            Some(place) => place.await.ok(),
+            None => None,
+        };
+        (axum::body::to_bytes(body, limit).await, _place)
+    };
+    let (body, _place) = match tokio::time::timeout(patience, read).await {
+        Ok((body, place)) => (Ok(body), place),
+        Err(slow) => (Err(slow), None),
+    };
+    let body: Bytes = match body {
         Ok(Ok(body)) => body,
         Ok(Err(error)) if is_too_long(&error) => {
             let issue = Issue::error("too-long", format!("the body is longer than {limit} bytes"));
             return refuse(StatusCode::PAYLOAD_TOO_LARGE, "too_large", issue);
         }
-        Ok(Err(_)) => return refuse(StatusCode::BAD_REQUEST, "broken_off", Issue::error("incomplete", "the body broke off")),
-        Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, "slow", Issue::error("timeout", "the body took too long")),
+        Ok(Err(_)) => {
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                "broken_off",
+                Issue::error("incomplete", "the body broke off"),
+            );
+        }
+        Err(_) => {
+            return refuse(
+                StatusCode::REQUEST_TIMEOUT,
+                "slow",
+                Issue::error("timeout", "the body took too long"),
+            );
+        }
     };
     work::take(receiver, kind, &body).await
 }
@@ -181,10 +216,14 @@ fn media_type(headers: &HeaderMap) -> Result<(), &'static str> {
     let Ok(text) = value.to_str() else { return Err("the Content-Type is no media type") };
     let mut parts = text.split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
-    if !matches!(kind.as_str(), "application/fhir+json" | "application/json" | "text/json" | "application/json+fhir") {
+    if !matches!(
+        kind.as_str(),
+        "application/fhir+json" | "application/json" | "text/json" | "application/json+fhir"
+    ) {
         return Err("only FHIR JSON is taken: application/fhir+json");
     }
-    let version = parts.filter_map(|p| p.split_once('=')).find(|(k, _)| k.eq_ignore_ascii_case("fhirVersion"));
+    let version =
+        parts.filter_map(|p| p.split_once('=')).find(|(k, _)| k.eq_ignore_ascii_case("fhirVersion"));
     match version.map(|(_, v)| v.trim_matches('"')) {
         None => Ok(()),
         Some(v) if v.starts_with("4.0") || v.starts_with("4.3") => Ok(()),

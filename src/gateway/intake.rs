@@ -286,14 +286,19 @@ impl Intake {
                         Ok(_) => Kept::All,
                         Err(error) if error.is_too_large() => Kept::TooLarge,
                         Err(error) => {
-                            tracing::error!(%error, "a message was not kept and is refused");
+                            // Once, and not for every message of an outage.
+                            if reachable.swap(false, Ordering::Relaxed) {
+                                tracing::error!(%error, "Kafka does not take messages; senders keep them");
+                            }
                             Kept::Not
                         }
                     },
                 };
                 kept = worse(kept, one);
             }
-            reachable.store(kept != Kept::Not, Ordering::Relaxed);
+            if !reachable.swap(kept != Kept::Not, Ordering::Relaxed) && kept != Kept::Not {
+                tracing::warn!("Kafka takes messages again");
+            }
             if kept != Kept::All
                 && let Some(print) = print
             {

@@ -4,7 +4,13 @@
 //! Kafka; the writer answers them in their order as Kafka confirms. Between them stands a bounded
 //! queue: when it is full the reader stops, and TCP tells the sender.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bedwatch_ingest::mllp::{Codec, Item, codec::Counts};
 use bytes::BytesMut;
@@ -33,11 +39,13 @@ pub(super) struct Server {
     config: Mllp,
     intake: Arc<Intake>,
     counters: Arc<Counters>,
+    /// Bytes of messages begun and not ended, on all connections.
+    begun: AtomicUsize,
 }
 
 impl Server {
     pub(super) fn new(config: Mllp, intake: Arc<Intake>, counters: Arc<Counters>) -> Self {
-        Self { config, intake, counters }
+        Self { config, intake, counters, begun: AtomicUsize::new(0) }
     }
 
     /// Serves until told to stop, then lets every connection answer what it has taken.
@@ -69,6 +77,7 @@ async fn connection(server: Arc<Server>, peer: Peer, stop: CancellationToken) {
         codec: Codec::new(server.config.max_frame_bytes),
         counted: Counts::default(),
         pace: Pace::default(),
+        held: 0,
     };
     // While the queue is open the writer ends only where answers cannot be written.
     let (how, written) = tokio::select! {
@@ -105,6 +114,14 @@ struct Reader<'s> {
     codec: Codec,
     counted: Counts,
     pace: Pace,
+    /// Bytes held of a message begun, as the server counts them.
+    held: usize,
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        self.server.begun.fetch_sub(self.held, Ordering::Relaxed);
+    }
 }
 
 impl Reader<'_> {
@@ -118,6 +135,9 @@ impl Reader<'_> {
                 }
             }
             self.count();
+            if !self.hold(buffer.len()) {
+                return "memory";
+            }
             buffer.reserve(CHUNK);
             let begun = Instant::now();
             let read = match self.patience() {
@@ -164,6 +184,14 @@ impl Reader<'_> {
             Some(pending) => queue.send(pending).await.is_ok(),
             None => true,
         }
+    }
+
+    /// Counts what is held of a message begun; whether there is room for it.
+    fn hold(&mut self, bytes: usize) -> bool {
+        let begun = &self.server.begun;
+        begun.fetch_sub(self.held, Ordering::Relaxed);
+        self.held = bytes;
+        begun.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.server.config.max_begun_bytes
     }
 
     fn count(&mut self) {

@@ -14,12 +14,8 @@ use crate::support::Folder;
 fn ask(address: SocketAddr, head: &str, body: &str) -> (u16, Value) {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(WAIT)).unwrap();
-    write!(
-        socket,
-        "{head}Host: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
+    write!(socket, "{head}Host: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        .unwrap();
     let mut text = String::new();
     socket.read_to_string(&mut text).unwrap();
     let (answered, content) = text.split_once("\r\n\r\n").unwrap();
@@ -79,7 +75,10 @@ fn resources_and_bundles_are_in_kafka_when_they_are_answered() {
     let (status, outcome) = post(&site, "/MedicationAdministration", &given);
     assert_eq!(status, 202, "{outcome}");
     // Two patients in one Bundle are two records.
-    let two = bundle("collection", &[observation("p1", json!(81)), observation("p2", json!(82)), observation("p1", json!(83))]);
+    let two = bundle(
+        "collection",
+        &[observation("p1", json!(81)), observation("p2", json!(82)), observation("p1", json!(83))],
+    );
     assert_eq!(post(&site, "/", &two).0, 202);
     assert_eq!(keys(&site), ["p1", "p1", "p1", "p1", "p1", "p1", "p2"]);
     let (status, response) = post(&site, "/", &bundle("transaction", &[observation("p3", json!(84))]));
@@ -101,7 +100,10 @@ fn what_is_wrong_is_told_by_its_path_and_without_content() {
     // A transaction is all or nothing, a batch is each for itself, a collection what is good of it.
     let mixed = [observation("p1", json!(80)), bad.clone()];
     let (status, outcome) = post(&site, "/", &bundle("transaction", &mixed));
-    assert_eq!((status, &outcome["issue"][0]["expression"][0]), (422, &json!("Bundle.entry[1].resource.valueQuantity.value")));
+    assert_eq!(
+        (status, &outcome["issue"][0]["expression"][0]),
+        (422, &json!("Bundle.entry[1].resource.valueQuantity.value"))
+    );
     assert!(site.stored(&site.topics.fhir).is_empty());
     let (status, response) = post(&site, "/", &bundle("batch", &mixed));
     assert_eq!((status, response["type"].as_str()), (200, Some("batch-response")));
@@ -114,9 +116,14 @@ fn what_is_wrong_is_told_by_its_path_and_without_content() {
     let mut orphan = observation("p1", json!(85));
     orphan.as_object_mut().unwrap().remove("subject");
     let before = site.stored(&site.topics.dead_letter).len();
-    assert_eq!(post(&site, "/", &bundle("collection", &[observation("p1", json!(80)), orphan.clone()])).0, 202);
+    assert_eq!(
+        post(&site, "/", &bundle("collection", &[observation("p1", json!(80)), orphan.clone()])).0,
+        202
+    );
     assert_eq!(site.stored(&site.topics.dead_letter).len(), before + 1);
-    assert!(site.stored(&site.topics.fhir).iter().all(|r| !String::from_utf8_lossy(&r.payload).contains("85")));
+    assert!(
+        site.stored(&site.topics.fhir).iter().all(|r| !String::from_utf8_lossy(&r.payload).contains("85"))
+    );
     assert_eq!(post(&site, "/Observation", &orphan).0, 422);
     let head = "POST /Observation HTTP/1.1\r\n";
     for (head, body, status, code) in [
@@ -127,7 +134,12 @@ fn what_is_wrong_is_told_by_its_path_and_without_content() {
         (head, "{\"resourceType\":".to_owned(), 400, "structure"),
         (head, String::new(), 422, "required"),
         (head, "x".repeat(10_001), 413, "too-long"),
-        ("POST / HTTP/1.1\r\nContent-Type: application/fhir+xml\r\n", "<a/>".to_owned(), 415, "not-supported"),
+        (
+            "POST / HTTP/1.1\r\nContent-Type: application/fhir+xml\r\n",
+            "<a/>".to_owned(),
+            415,
+            "not-supported",
+        ),
     ] {
         let (got, outcome) = ask(site.fhir(), head, &body);
         assert_eq!((got, outcome["issue"][0]["code"].as_str()), (status, Some(code)), "{head}: {outcome}");

@@ -6,8 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::Site;
-use crate::support::{Folder, ok};
+use super::{Site, tls::Certificates};
+use crate::support::ok;
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gateway/HapiSender.java");
 const COUNT: usize = 1_000;
@@ -68,46 +68,8 @@ fn a_thousand_messages_from_hapi_in_the_clear() {
     site.stop();
 }
 
-/// An authority, the server's certificate and a client's, in files.
-pub struct Certificates {
-    folder: Folder,
-}
-
-impl Certificates {
-    pub fn make(name: &str) -> Self {
-        use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-        let folder = Folder::new(name);
-        let write = |name: &str, text: String| std::fs::write(folder.join(name), text).unwrap();
-        for authority in ["authority", "stranger"] {
-            let mut params = CertificateParams::new(Vec::new()).unwrap();
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            params.distinguished_name.push(rcgen::DnType::CommonName, authority);
-            let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-            write(&format!("{authority}.pem"), issuer.pem());
-            let leaf = |name: &str| {
-                let key = KeyPair::generate().unwrap();
-                let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-                let certificate = params.signed_by(&key, &issuer).unwrap();
-                write(&format!("{name}.pem"), certificate.pem());
-                write(&format!("{name}.key"), key.serialize_pem());
-            };
-            if authority == "authority" {
-                leaf("server");
-                leaf("client");
-            } else {
-                leaf("intruder");
-            }
-        }
-        Self { folder }
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-}
-
 #[test]
-fn a_thousand_messages_from_hapi_over_tls_and_mutual_tls_and_none_from_a_stranger() {
+fn a_thousand_messages_from_hapi_over_tls_and_mutual_tls() {
     let Some(jars) = jars() else { return };
     let files = Certificates::make("gateway-tls");
     let tls = |c: &mut bedwatch::config::Config| {

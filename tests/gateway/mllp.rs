@@ -68,7 +68,7 @@ fn what_is_refused_is_told_by_its_field_and_goes_to_the_dead_letters() {
         (oru("b", "\"\"", "80"), "AE", "ERR||PID^1^3|204^"),
         (format!("{}\r{}", oru("c", "p1", "80"), oru("d", "p2", "80")), "AE", "ERR||MSH^2|100^"),
         ("nonsense".to_owned(), "AE", "ERR|||100^"),
-        ("MSH|^~\\&|A|B".to_owned(), "AE", "ERR||MSH^1^9|101^Required field missing"),
+        ("MSH|^~\\&|A|B|||||||P".to_owned(), "AE", "ERR||MSH^1^9|101^Required field missing"),
     ] {
         let (got, _, rest) = sender.ask(&message);
         assert_eq!(got, code, "{message}");

@@ -58,7 +58,27 @@ fn frames_that_break_off_and_stray_bytes_are_counted_and_the_stream_goes_on() {
     drop(sender);
     let framing = |what: &str| format!("bedwatch_gateway_mllp_framing_total{{what=\"{what}\"}}");
     site.until(&framing("stray_bytes"), 18);
-    assert_eq!((site.metric(&framing("broken")), site.metric(&framing("broken_bytes"))), (1, 21));
+    assert_eq!((site.metric(&framing("broken")), site.metric(&framing("broken_bytes"))), (1, 20));
+    site.stop();
+}
+
+#[test]
+fn messages_begun_and_not_ended_have_a_bound_together() {
+    let site = Site::start(|c| {
+        c.gateway.mllp.max_frame_bytes = 1 << 20;
+        c.gateway.mllp.max_begun_bytes = 1 << 20;
+    });
+    let half = vec![b'x'; 600 << 10];
+    let mut first = Sender::connect(site.mllp());
+    first.socket.write_all(b"\x0bMSH|").unwrap();
+    first.socket.write_all(&half).unwrap();
+    let mut second = Sender::connect(site.mllp());
+    second.socket.write_all(b"\x0bMSH|").unwrap();
+    // One of the two is let go, and the other is still heard.
+    let _ = second.socket.write_all(&half);
+    site.until("bedwatch_gateway_connections_ended_total{how=\"memory\",protocol=\"mllp\"}", 1);
+    let mut third = Sender::connect(site.mllp());
+    assert_eq!(third.ask(&oru("1", "p1", "80")).0, "AA");
     site.stop();
 }
 
@@ -66,6 +86,8 @@ fn frames_that_break_off_and_stray_bytes_are_counted_and_the_stream_goes_on() {
 struct Process {
     child: Child,
     mllp: SocketAddr,
+    /// Kept open: a process whose lines nobody reads would end at the next one.
+    _said: Box<dyn std::any::Any>,
     _broker: Broker,
 }
 
@@ -90,7 +112,7 @@ fn process(folder: &Folder, gateway: &str) -> Process {
         .unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
     let line = said.find_map(|l| l.unwrap().strip_prefix("HL7 v2 over MLLP on ").map(str::to_owned)).unwrap();
-    Process { child, mllp: line.parse().unwrap(), _broker: broker }
+    Process { child, mllp: line.parse().unwrap(), _said: Box::new(said), _broker: broker }
 }
 
 /// A line of /proc/PID/status, in KiB.

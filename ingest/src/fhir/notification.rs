@@ -17,7 +17,7 @@ pub const MAX_SUBSCRIPTIONS: usize = 1_000;
 
 shape! {
     /// Bundle, or one of its entries.
-    Node { r#type, entry, resource }
+    Node { entry, resource }
 }
 shape! {
     /// SubscriptionStatus (R4B, R5), or Parameters (R4).
@@ -31,7 +31,7 @@ shape! {
 }
 shape! {
     /// Parameters.parameter.
-    Parameter { name, value_code, value_string, value_reference, value_integer, value_integer64, value_canonical, value_uri, part }
+    Parameter { name, value_code, value_string, value_reference, value_integer, value_integer64, part }
 }
 shape! {
     /// Reference.
@@ -284,7 +284,9 @@ mod tests {
             "notificationEvent":[{"eventNumber":"3","focus":{"reference":"Observation/1"}},{"eventNumber":2}]}},
             {"resource":{"resourceType":"Observation"}},{"request":{"method":"GET"}}]}"#;
         assert_eq!(read(r5.as_bytes()).unwrap(), Status { resources: 1, ..want });
-        for (kind, want) in [("handshake", Kind::Handshake), ("heartbeat", Kind::Heartbeat), ("query-status", Kind::Query)] {
+        for (kind, want) in
+            [("handshake", Kind::Handshake), ("heartbeat", Kind::Heartbeat), ("query-status", Kind::Query)]
+        {
             assert_eq!(read(r4(kind, "0", &[]).as_bytes()).unwrap().kind, want);
         }
         for none in [

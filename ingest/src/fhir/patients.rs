@@ -96,7 +96,8 @@ pub fn parts<'a>(payload: &'a [u8], naming: &Naming) -> Result<Message<'a>, Reje
         rejections: Vec::new(),
         entries: 0,
     };
-    match Namer { naming, patients: Vec::new() }.whose(&root, 0) {
+    let namer = Namer { naming, patients: Vec::new() };
+    match namer.whose(&root, 0) {
         Ok(patient) => {
             let patient = patient.map(|id| naming.key(&id));
             message.parts.push(Part { patient, payload: Cow::Borrowed(payload), entries: Vec::new() });
@@ -118,7 +119,8 @@ fn bundle<'a>(
     }
     let bundle_type = owned.r#type.and_then(json::text).unwrap_or_default().into_owned();
     let namer = Namer { naming, patients: patients(root, owned.entry) };
-    let (mut rejections, mut named, mut nobodys) = (Vec::new(), Vec::<(PatientId, Vec<usize>)>::new(), Vec::new());
+    let (mut rejections, mut named, mut nobodys) =
+        (Vec::new(), Vec::<(PatientId, Vec<usize>)>::new(), Vec::new());
     let mut raws = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let element = item.as_element(root);
@@ -189,7 +191,8 @@ fn patients<'a>(root: &Element<'a, '_>, entry: Field<'a>) -> Vec<Known<'a>> {
     for item in root.list(entry, "entry").unwrap_or_default() {
         let element = item.as_element(root);
         let Ok(Entry { full_url, resource: Some(raw) }) = element.read() else { continue };
-        let Ok(Owned { resource_type: Some(kind), id, identifier, .. }) = element.child(raw, "resource").read()
+        let Ok(Owned { resource_type: Some(kind), id, identifier, .. }) =
+            element.child(raw, "resource").read()
         else {
             continue;
         };
@@ -308,7 +311,8 @@ fn numbered<'a>(field: Field<'a>, system: &str) -> Option<Cow<'a, str>> {
     let several: Vec<&'a RawValue> =
         if raw.get().starts_with('[') { serde_json::from_str(raw.get()).ok()? } else { vec![raw] };
     several.into_iter().find_map(|raw| {
-        let identifier: Identifier<'a> = raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok())??;
+        let identifier: Identifier<'a> =
+            raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok())??;
         let matches = identifier.system.and_then(json::text).is_some_and(|s| s == system);
         if matches { identifier.value.and_then(json::text) } else { None }
     })

@@ -34,7 +34,11 @@ pub(super) fn bundle(kind: &str, entries: usize, issues: &[Issue]) -> Response {
         let prefix = format!("Bundle.entry[{index}]");
         let own: Vec<Issue> = issues
             .iter()
-            .filter(|i| i.expression.strip_prefix(&prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+            .filter(|i| {
+                i.expression
+                    .strip_prefix(&prefix)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
             .cloned()
             .collect();
         if own.is_empty() {

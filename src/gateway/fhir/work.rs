@@ -90,7 +90,12 @@ fn heard(receiver: &Receiver, status: &Status) -> Vec<Issue> {
     if heard.missed > 0 {
         tracing::warn!(missed = heard.missed, "events of a FHIR subscription never came");
         let says = format!("{} events before this never came here", heard.missed);
-        issues.push(Issue { severity: "warning", code: "incomplete", says: says.into(), expression: String::new() });
+        issues.push(Issue {
+            severity: "warning",
+            code: "incomplete",
+            says: says.into(),
+            expression: String::new(),
+        });
     }
     issues
 }
@@ -122,7 +127,8 @@ async fn forward(receiver: &Receiver, message: &Message<'_>, body: &[u8]) -> Kep
     let mut receipts = Vec::with_capacity(message.parts.len() + 1);
     for part in &message.parts {
         let key = part.patient.as_ref().map(PatientId::as_str);
-        receipts.push(intake.offer(&Outgoing { stream: Stream::Fhir, key, payload: &part.payload }, now).await);
+        receipts
+            .push(intake.offer(&Outgoing { stream: Stream::Fhir, key, payload: &part.payload }, now).await);
     }
     if !message.rejections.is_empty() {
         receipts.push(intake.dead_letter(Stream::Fhir, body, message.rejections.clone(), true, now).await);
@@ -130,7 +136,12 @@ async fn forward(receiver: &Receiver, message: &Message<'_>, body: &[u8]) -> Kep
     kept(&mut intake.follow("fhir", "accepted", receipts, None)).await
 }
 
-fn accepted(receiver: &Receiver, message: &Message<'_>, judged: &Judged, status: Option<&Status>) -> Response {
+fn accepted(
+    receiver: &Receiver,
+    message: &Message<'_>,
+    judged: &Judged,
+    status: Option<&Status>,
+) -> Response {
     let severity = if message.bundle_type == "batch" { "error" } else { "warning" };
     let mut issues: Vec<Issue> = told(receiver, severity, &judged.rejections);
     if matches!(message.bundle_type.as_str(), "batch" | "transaction") {
@@ -146,7 +157,12 @@ fn accepted(receiver: &Receiver, message: &Message<'_>, judged: &Judged, status:
     answer::outcome(code, &all)
 }
 
-async fn refuse(receiver: &Receiver, body: &[u8], rejections: Vec<Rejection>, status: StatusCode) -> Response {
+async fn refuse(
+    receiver: &Receiver,
+    body: &[u8],
+    rejections: Vec<Rejection>,
+    status: StatusCode,
+) -> Response {
     let issues = told(receiver, "error", &rejections);
     let now: ArrivalTime = receiver.intake.clock.now();
     let receipt = receiver.intake.dead_letter(Stream::Fhir, body, rejections, false, now).await;
