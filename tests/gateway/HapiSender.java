@@ -45,6 +45,7 @@ public class HapiSender {
         }
         Connection connection = context.newClient(host, port, tls);
         connection.getInitiator().setTimeout(60, java.util.concurrent.TimeUnit.SECONDS);
+        long begun = System.nanoTime();
         ExecutorService pool = Executors.newFixedThreadPool(threads);
         List<Future<String>> answers = new ArrayList<>();
         for (int i = first; i < first + count; i++) {
@@ -60,6 +61,7 @@ public class HapiSender {
                 System.err.println("not accepted: " + code);
             }
         }
+        System.err.println((System.nanoTime() - begun) / 1_000_000 + " ms for all answers");
         pool.shutdown();
         connection.close();
         context.close();

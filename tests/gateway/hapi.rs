@@ -57,6 +57,7 @@ fn accepted(output: &std::process::Output) {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{errors}");
     assert_eq!(said.trim(), format!("{COUNT} accepted"));
+    println!("HAPI: {}, {}", said.trim(), errors.trim());
 }
 
 #[test]
