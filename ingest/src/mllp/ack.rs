@@ -146,9 +146,14 @@ fn header(out: &mut Writer, envelope: Option<&Envelope<'_>>, stamp: &Stamp<'_>, 
         Level::Commit => stamp.id.to_owned(),
         Level::Application => format!("{}A", stamp.id),
     };
-    let time = timestamp(stamp.time);
+    let mut time = timestamp(stamp.time);
+    if [out.marks.field, out.marks.component, out.marks.repetition].contains(&b'+') {
+        time.truncate(14); // without its zone, rather than cut in two by it
+    }
     let declared = envelope.map_or(&b"^~\\&"[..], |e| e.declared);
-    let (processing, version) = (or(own(field(11)), b"P"), or(own(field(12)), b"2.5.1"));
+    let usual = out.clean("2.5.1");
+    let (processing, version) = (or(own(field(11)), b"P"), own(field(12)));
+    let version = if version.is_empty() { Cow::Owned(usual) } else { version };
     let charset = field(18);
     let none: &[u8] = b"";
     out.segment(
@@ -195,7 +200,8 @@ fn error(out: &mut Writer, fault: &Fault, severity: &str, release: u32, more: us
     }
     let location = out.components(&parts);
     let code = out.components(&[code.as_bytes(), name.as_bytes(), b"HL70357"]);
-    let reason = out.components(&[fault.reason.as_bytes(), b"", b"L"]);
+    let reason = out.clean(fault.reason);
+    let reason = out.components(&[&reason, b"", b"L"]);
     let byte = fault.byte.map_or_else(String::new, |byte| format!("byte {byte}"));
     let said = if more > 0 { format!("{}, and {more} more", said(fault)) } else { said(fault) };
     let (byte, said) = (out.clean(&byte), out.clean(&said));
