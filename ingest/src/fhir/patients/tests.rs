@@ -20,7 +20,9 @@ fn bundle(resources: &[String]) -> String {
 }
 
 /// Keys with their entries, and rejections.
-fn cut(text: &str, naming: &Naming) -> (Vec<(Option<String>, Vec<usize>)>, Vec<(Reason, String)>) {
+type Cut = (Vec<(Option<String>, Vec<usize>)>, Vec<(Reason, String)>);
+
+fn cut(text: &str, naming: &Naming) -> Cut {
     let message = parts(text.as_bytes(), naming).unwrap();
     let parts = message.parts.iter().map(|p| {
         assert_eq!(p.entries.is_empty(), p.payload.as_ref() == text.as_bytes());
@@ -30,11 +32,11 @@ fn cut(text: &str, naming: &Naming) -> (Vec<(Option<String>, Vec<usize>)>, Vec<(
     (parts.collect(), rejections.collect())
 }
 
-fn one(key: &str) -> (Vec<(Option<String>, Vec<usize>)>, Vec<(Reason, String)>) {
+fn one(key: &str) -> Cut {
     (vec![(Some(key.to_owned()), Vec::new())], Vec::new())
 }
 
-fn refused(path: &str) -> (Vec<(Option<String>, Vec<usize>)>, Vec<(Reason, String)>) {
+fn refused(path: &str) -> Cut {
     (Vec::new(), vec![(Reason::NoPatient, path.to_owned())])
 }
 
