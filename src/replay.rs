@@ -120,6 +120,7 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
         }
     };
     outcome.labels = inputs.labels.take();
+    outcome.left_out = std::mem::take(&mut inputs.left_out);
     let mut core = Core::new(options.core.clone(), options.models.clone());
     let mut pacer = Pacer::new(options);
     let mut building: Option<Cell> = None;

@@ -19,6 +19,7 @@ mod fhir;
 mod hl7;
 mod indexed;
 mod lines;
+mod mimic3;
 mod psv;
 mod stamps;
 mod walk;
@@ -28,6 +29,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use bedwatch_schemas::{
@@ -40,6 +42,7 @@ use crate::simulator::TrueEpisode;
 pub use cinc2012::NOTES as CINC2012_NOTES;
 pub use detect::{Format, detect};
 pub use error::{At, Error, Fault};
+pub use mimic3::NOTES as MIMIC3_NOTES;
 pub use psv::NOTES as PSV_NOTES;
 pub use walk::{Survey, open, survey};
 
@@ -115,6 +118,46 @@ pub enum Labels {
     },
     /// What truly happened to a simulated patient.
     Episodes(Vec<TrueEpisode>),
+    /// The failures of a recorded stay (MIMIC-III).
+    Course(Course),
+}
+
+/// What happened to a patient during a recorded stay, as far as it was charted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Course {
+    /// When the stay in the unit began.
+    pub begins: EventTime,
+    /// When it ended: what came after is not known.
+    pub ends: EventTime,
+    /// Whether the patient died in hospital, where that is told.
+    pub death: Option<bool>,
+    /// The failures, in the order of time.
+    pub failures: Vec<Failure>,
+}
+
+/// Something a deterioration alert should foretell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Failure {
+    /// When it began; the stay's beginning, where the patient came with it.
+    pub at: EventTime,
+    /// When it was over.
+    pub over: EventTime,
+    /// What it was.
+    pub kind: FailureKind,
+}
+
+/// A kind of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// A vasopressor, with none in the 24 hours before.
+    Vasopressor,
+    /// Invasive ventilation, with none in the 24 hours before.
+    Ventilation,
+    /// Cardiac or respiratory arrest.
+    Arrest,
+    /// Death in the unit.
+    Death,
 }
 
 /// The labels of one hour.
@@ -206,9 +249,11 @@ pub struct StaySource {
     pub path: PathBuf,
     /// Its format.
     pub format: Format,
-    /// The series within the file, from 0 (CGM files hold several people).
+    /// The series within the file, from 0 (CGM files and tables hold several people).
     series: usize,
     base: EventTime,
+    /// The folder's tables, which all its stays share.
+    tables: Option<Arc<mimic3::Tables>>,
 }
 
 impl StaySource {
@@ -226,6 +271,10 @@ impl StaySource {
             Format::Edf => edf::read(path, name, base),
             Format::Wfdb => wfdb::read(path, name, base),
             Format::CgmCsv => cgm::read(path, name, base, self.series),
+            Format::Mimic3 => match &self.tables {
+                Some(tables) => mimic3::read(tables, name, self.series),
+                None => Err(Error::header(name, "a table alone is no stay; name the folder or its ICUSTAYS")),
+            },
         }
     }
 }

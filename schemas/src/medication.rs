@@ -104,7 +104,8 @@ impl Drug {
             Drug::Insulin
         } else if has(&["propofol", "midazolam", "dexmedetomidine"]) {
             Drug::Sedative
-        } else if has(&["cillin", "cef", "penem", "mycin", "floxacin", "cycline", "azole", "vancomycin"]) {
+        } else if has(&["cillin", "cef", "penem", "mycin", "floxacin", "cycline", "nidazole"]) {
+            // Of the azoles only those that kill bacteria: pantoprazole is no antibiotic.
             Drug::Antibiotic
         } else if text == "oxygen" {
             Drug::Oxygen
@@ -146,4 +147,27 @@ pub enum InfusionAction {
     Given,
     /// It was due and was not given.
     NotGiven,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_to_drugs() {
+        for (name, drug) in [
+            ("Norepinephrine", Drug::Norepinephrine),
+            ("LEVOPHED-k", Drug::Norepinephrine),
+            ("Epinephrine HCl", Drug::Epinephrine),
+            ("Phenylephrine", Drug::Phenylephrine),
+            ("Vancomycin HCl", Drug::Antibiotic),
+            ("MetRONIDAZOLE (FLagyl)", Drug::Antibiotic),
+            ("Pantoprazole", Drug::Other),
+            ("Fluconazole", Drug::Other),
+            ("Methimazole", Drug::Other),
+            ("Dexmedetomidine", Drug::Sedative),
+        ] {
+            assert_eq!(Drug::from_name(name), drug, "{name}");
+        }
+    }
 }

@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 
 use bedwatch_replay_data::readers::Labels;
-use bedwatch_schemas::{frame::hour_of, risk::Head, time::EventTime};
+use bedwatch_schemas::{
+    frame::hour_of,
+    risk::Head,
+    score::ScoreKind,
+    time::{EventTime, Span},
+};
 
 use super::Outcome;
 
@@ -40,6 +45,7 @@ impl Truth {
                 ..Self::default()
             },
             Some(Labels::Stay { death }) => Self { death: Some(*death), moments, ..Self::default() },
+            Some(Labels::Course(course)) => Self { death: course.death, moments, ..Self::default() },
             Some(Labels::Marks(_) | Labels::Episodes(_)) | None => Self { moments, ..Self::default() },
         }
     }
@@ -106,14 +112,22 @@ pub fn hours(outcome: &Outcome, head: Head) -> Vec<Scored> {
     scored
 }
 
-/// Whether the patient of a source died, with the last risk of the head that ranks death.
+/// A recorded stay is ranked by what was known of it so long after it began, as CinC 2012 ranks: by the
+/// last risk of a whole stay one would rank the dying.
+const RANKED_AFTER: Span = Span::hours(48);
+
+/// Whether the patient of a source died in hospital, with the last risk of the head that ranks death, of
+/// the first 48 hours.
 #[must_use]
 pub fn death(outcome: &Outcome, head: Head) -> Option<Scored> {
-    let Some(Labels::Stay { death }) = outcome.labels else {
-        return None;
+    let (truth, until) = match outcome.labels.as_ref()? {
+        Labels::Stay { death } => (*death, None),
+        Labels::Course(course) => (course.death?, Some(course.begins + RANKED_AFTER)),
+        Labels::Hourly(_) | Labels::Marks(_) | Labels::Episodes(_) => return None,
     };
-    let last = outcome.risks.iter().rev().find_map(|r| r.probabilities[head.index()]);
-    Some(Scored { truth: death, risk: last.unwrap_or(0.0) })
+    let in_time = outcome.risks.iter().rev().filter(|r| until.is_none_or(|until| r.at <= until));
+    let last = in_time.into_iter().find_map(|r| r.probabilities[head.index()]);
+    Some(Scored { truth, risk: last.unwrap_or(0.0) })
 }
 
 /// A moment with a truth, the risk the model gave it and the rule beside.
@@ -125,6 +139,9 @@ pub struct Told {
     pub rule: Option<f32>,
 }
 
+/// Where the score that stands beside deterioration is found in a row.
+const NEWS2: usize = ScoreKind::News2 as usize;
+
 /// The moments of a source at which a head spoke and the truth is known: where the source marks moments, and
 /// wherever there is sensor glucose.
 #[must_use]
@@ -135,7 +152,8 @@ pub fn told(outcome: &Outcome, head: Head) -> Vec<Told> {
         let risk = row.probabilities[head.index()]?;
         let (truth, rule) = match head {
             Head::Seizure => (truth.seizure(row.at), row.seizure_score),
-            Head::Deterioration => (truth.deterioration(row.at), None),
+            // NEWS2 is the score that wards go by.
+            Head::Deterioration => (truth.deterioration(row.at), row.scores[NEWS2]),
             Head::Hypoglycaemia => {
                 let readings = outcome.readings.get(&row.patient).unwrap_or(&nothing);
                 (hypoglycaemia_soon(readings, row.at), row.glucose_forecast_mg_dl.map(|mg_dl| -mg_dl))
@@ -149,8 +167,7 @@ pub fn told(outcome: &Outcome, head: Head) -> Vec<Told> {
 
 #[cfg(test)]
 mod tests {
-    use bedwatch_replay_data::readers::Hour;
-    use bedwatch_schemas::time::Span;
+    use bedwatch_replay_data::readers::{Course, Hour};
 
     use super::*;
     use crate::replay::{RiskRow, outcome::testing};
@@ -191,5 +208,24 @@ mod tests {
         assert_eq!(death(&outcome, Head::Death), Some(Scored { truth: true, risk: 0.6 }));
         assert_eq!(death(&outcome, Head::Deterioration), Some(Scored { truth: true, risk: 0.0 }));
         assert_eq!(hours(&outcome, Head::Sepsis), []);
+    }
+
+    #[test]
+    fn a_recorded_stay_is_ranked_by_its_first_two_days() {
+        let course = |begins, death| {
+            Labels::Course(Course { begins: at(begins), ends: at(9_000), death, failures: Vec::new() })
+        };
+        let cases = [
+            (course(0, Some(false)), Some((false, 0.6))),
+            (course(185 - 48 * 60, Some(true)), Some((true, 0.6))),
+            (course(184 - 48 * 60, Some(true)), Some((true, 0.7))),
+            (course(-48 * 60, Some(true)), Some((true, 0.0))),
+            (course(0, None), None),
+        ];
+        for (labels, want) in cases {
+            let got = death(&outcome(labels.clone()), Head::Death).map(|s| (s.truth, s.risk));
+            assert_eq!(got, want, "{labels:?}");
+        }
+        assert_eq!(Truth::new(Some(&course(0, Some(true)))).at(Head::Death, 7), Some(true));
     }
 }

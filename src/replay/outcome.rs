@@ -62,6 +62,8 @@ pub struct Outcome {
     pub dead_letters: Vec<DeadLetter>,
     /// What could not be read, by name and place.
     pub faults: Vec<String>,
+    /// What the reader left out or found not as expected, by name.
+    pub left_out: BTreeMap<&'static str, u64>,
     /// Sensor glucose by patient, in the order of time, mg/dL: the truth of what was foretold of it.
     pub readings: BTreeMap<String, Vec<(EventTime, f64)>>,
     /// The truth, where the source has one.
@@ -87,6 +89,7 @@ impl Outcome {
             withheld: Vec::new(),
             dead_letters: Vec::new(),
             faults: Vec::new(),
+            left_out: BTreeMap::new(),
             readings: BTreeMap::new(),
             labels: None,
             operating_points: BTreeMap::new(),

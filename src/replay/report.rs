@@ -34,6 +34,8 @@ pub struct Metrics {
     pub events_by_stream: BTreeMap<&'static str, u64>,
     /// Message units decoded, skipped by rule, rejected.
     pub units: [u64; 3],
+    /// What the readers left out by rule or found not as expected, by name: rows, columns, hours.
+    pub left_out: BTreeMap<&'static str, u64>,
     /// Frames evaluated.
     pub frames: u64,
     /// Rows of risks: encoder passes and seconds of EEG.
@@ -111,7 +113,11 @@ pub fn metrics(
 ) -> Metrics {
     let mut events: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut units = [0; 3];
+    let mut left_out: BTreeMap<&'static str, u64> = BTreeMap::new();
     for outcome in outcomes {
+        for (reason, n) in &outcome.left_out {
+            *left_out.entry(reason).or_default() += n;
+        }
         for (stream, n) in &outcome.counters.events {
             *events.entry(stream.name()).or_default() += n;
         }
@@ -134,6 +140,7 @@ pub fn metrics(
         records: outcomes.iter().flat_map(|o| o.counters.records.values()).sum(),
         events_by_stream: events,
         units,
+        left_out,
         frames: outcomes.iter().map(|o| o.frames).sum(),
         risks: outcomes.iter().map(|o| o.risks.len() as u64).sum(),
         raised_by_kind: raised,
@@ -340,6 +347,9 @@ pub fn html(outcomes: &[Outcome], alerts: &[Alert], metrics: &Metrics) -> String
         "Message units",
         &format!("{decoded} decoded, {skipped} skipped by rule, {rejected} rejected"),
     );
+    if !metrics.left_out.is_empty() {
+        row(&mut out, "Left out by the readers", &list(&metrics.left_out));
+    }
     row(&mut out, "Alerts raised", &list(&metrics.raised_by_kind));
     if let Some(rate) = metrics.alerts_per_bed_day {
         row(&mut out, "Clinical alerts per bed-day", &format!("{rate:.2}"));

@@ -1,6 +1,7 @@
 //! Where replayed inputs come from: the historical formats, or a recording of the six streams.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::BufReader,
     path::{Path, PathBuf},
@@ -52,6 +53,8 @@ impl Input {
 /// The inputs of a source; faults are told by name and place, without content.
 pub(super) struct Inputs {
     pub(super) labels: Option<Labels>,
+    /// What the reader left out or found not as expected, by name.
+    pub(super) left_out: BTreeMap<&'static str, u64>,
     items: Box<dyn Iterator<Item = Result<Input, String>> + Send>,
 }
 
@@ -100,19 +103,20 @@ impl Source {
             Source::Stay(source) => {
                 let mut stay = source.read()?;
                 let labels = stay.labels.take();
+                let left_out = std::mem::take(&mut stay.counts);
                 let items = stay.into_items().map(|item| item.map(input).map_err(|e| e.to_string()));
-                Ok(Inputs { labels, items: Box::new(items) })
+                Ok(Inputs { labels, left_out, items: Box::new(items) })
             }
             Source::Recording { path, .. } => {
                 let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
-                let mut numbers = std::collections::BTreeMap::<Stream, i64>::new();
+                let mut numbers = BTreeMap::<Stream, i64>::new();
                 let items = recording::read(BufReader::new(file)).map(move |record| {
                     let record = record.map_err(|e| e.to_string())?;
                     let number = numbers.entry(record.stream).or_insert(-1);
                     *number += 1;
                     Ok(entry(record.stream, *number, record.at, record.key, record.payload))
                 });
-                Ok(Inputs { labels: None, items: Box::new(items) })
+                Ok(Inputs { labels: None, left_out: BTreeMap::new(), items: Box::new(items) })
             }
             Source::Bed(bed) => {
                 let truth = bed.is_one().then(|| bed.truth()).transpose()?;
@@ -122,7 +126,7 @@ impl Source {
                     let key = Some(r.key.as_str().to_owned());
                     Ok(entry(r.stream, number, r.at, key, r.payload))
                 });
-                Ok(Inputs { labels, items: Box::new(items) })
+                Ok(Inputs { labels, left_out: BTreeMap::new(), items: Box::new(items) })
             }
         }
     }

@@ -29,11 +29,13 @@ pub enum Format {
     Wfdb,
     /// A glucose table.
     CgmCsv,
+    /// MIMIC-III tables, by their folder.
+    Mimic3,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 8] = [
+    pub const ALL: [Format; 9] = [
         Self::Psv,
         Self::Cinc2012,
         Self::Hl7v2,
@@ -42,6 +44,7 @@ impl Format {
         Self::Edf,
         Self::Wfdb,
         Self::CgmCsv,
+        Self::Mimic3,
     ];
 
     /// The name on the command line and in reports.
@@ -56,6 +59,7 @@ impl Format {
             Self::Edf => "edf",
             Self::Wfdb => "wfdb",
             Self::CgmCsv => "cgm",
+            Self::Mimic3 => "mimic3",
         }
     }
 
@@ -69,8 +73,8 @@ impl Format {
     const fn extensions(self) -> &'static [&'static str] {
         match self {
             Self::Psv => &["psv"],
-            // `.txt` may be anything, the outcomes among it.
-            Self::Cinc2012 => &[],
+            // `.txt` may be anything, the outcomes among it; tables are found by their folder.
+            Self::Cinc2012 | Self::Mimic3 => &[],
             Self::Hl7v2 => &["hl7", "er7"],
             Self::Fhir => &["json"],
             Self::FhirNdjson => &["ndjson"],

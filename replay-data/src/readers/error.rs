@@ -13,6 +13,10 @@ pub enum At {
     Byte(u64),
     /// A data record, counted from 0.
     Record(u64),
+    /// A table of a folder, as a whole.
+    Table(&'static str),
+    /// A line of a table of a folder, counted from 1.
+    Row(&'static str, u64),
 }
 
 impl fmt::Display for At {
@@ -22,6 +26,8 @@ impl fmt::Display for At {
             At::Line(n) => write!(f, "line {n}"),
             At::Byte(n) => write!(f, "byte {n}"),
             At::Record(n) => write!(f, "record {n}"),
+            At::Table(name) => f.write_str(name),
+            At::Row(name, n) => write!(f, "{name} line {n}"),
         }
     }
 }
@@ -34,7 +40,7 @@ pub enum Fault {
     Io(io::ErrorKind),
     /// The content follows none of the formats known.
     #[error(
-        "not a format known here (PSV, CinC 2012 text, HL7 v2, FHIR JSON, EDF/BDF, WFDB header, CGM CSV)"
+        "not a format known here (PSV, CinC 2012 text, HL7 v2, FHIR JSON, EDF/BDF, WFDB header, CGM CSV, MIMIC-III tables)"
     )]
     Unrecognised,
     /// The header does not follow its format: nothing of the file is read.

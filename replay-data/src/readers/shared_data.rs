@@ -16,7 +16,7 @@ use bedwatch_schemas::{
 use super::*;
 
 /// A folder of the shared data, or a printed line that says what is skipped.
-fn shared(folder: &str) -> Option<PathBuf> {
+pub fn shared(folder: &str) -> Option<PathBuf> {
     let root = std::env::var_os("BEDWATCH_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     let path = root.join(folder);

@@ -4,12 +4,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
     Format, Options, StaySource, cgm, detect,
     error::{Error, Fault},
-    safe_name, wfdb,
+    mimic3, safe_name, wfdb,
 };
 
 /// Folders deeper than this are not entered, so that a loop of links ends.
@@ -39,7 +40,12 @@ pub fn open(path: &Path, options: &Options) -> Result<Vec<StaySource>, Error> {
 pub fn survey(path: &Path, options: &Options) -> Result<Survey, Error> {
     let name = safe_name(path);
     let mut found = Survey::default();
+    let is_wanted = options.format.is_none_or(|f| f == Format::Mimic3);
     if fs::metadata(path).map_err(|e| Error::io(&name, &e))?.is_file() {
+        if let Some(folder) = path.parent().filter(|_| is_wanted && mimic3::is_stays(path)) {
+            add_tables(&mut found, folder, options)?;
+            return Ok(found);
+        }
         let path = wfdb::header_beside(path).unwrap_or_else(|| path.to_owned());
         let format = options.format.map_or_else(|| detect(&path), Ok)?;
         add(&mut found, &path, format, options);
@@ -48,6 +54,15 @@ pub fn survey(path: &Path, options: &Options) -> Result<Survey, Error> {
     let mut files = Vec::new();
     walk(path, 0, &mut files).map_err(|e| Error::io(&name, &e))?;
     files.sort();
+    if is_wanted {
+        let folders: BTreeSet<&Path> = files.iter().filter_map(|f| f.parent()).collect();
+        let folders: BTreeSet<PathBuf> =
+            folders.into_iter().filter(|f| mimic3::is_folder(f)).map(Path::to_owned).collect();
+        for folder in &folders {
+            add_tables(&mut found, folder, options)?;
+        }
+        files.retain(|f| !(f.parent().is_some_and(|p| folders.contains(p)) && mimic3::is_table(f)));
+    }
     let segments: BTreeSet<PathBuf> = files.iter().flat_map(|f| wfdb::segments(f)).collect();
     for file in &files {
         match format_within(file, options) {
@@ -73,6 +88,22 @@ fn format_within(path: &Path, options: &Options) -> Option<Format> {
     }
 }
 
+/// The stays of a folder of MIMIC-III tables.
+fn add_tables(found: &mut Survey, folder: &Path, options: &Options) -> Result<(), Error> {
+    let tables = mimic3::Tables::open(folder).map_err(|fault| Error::file(&safe_name(folder), fault))?;
+    let path = tables.path();
+    let tables = Arc::new(tables);
+    found.stays.extend(tables.names().enumerate().map(|(series, name)| StaySource {
+        name,
+        path: path.clone(),
+        format: Format::Mimic3,
+        series,
+        base: options.base,
+        tables: Some(tables.clone()),
+    }));
+    Ok(())
+}
+
 fn add(found: &mut Survey, path: &Path, format: Format, options: &Options) {
     let stem = safe_name(path);
     let series = if format == Format::CgmCsv { cgm::series(path) } else { 1 };
@@ -82,6 +113,7 @@ fn add(found: &mut Survey, path: &Path, format: Format, options: &Options) {
         format,
         series: i,
         base: options.base,
+        tables: None,
     }));
 }
 

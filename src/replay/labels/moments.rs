@@ -1,12 +1,12 @@
 //! The truth of single moments: seizures, failures to come, low sensor glucose to come.
 
 use bedwatch_replay_data::{
-    readers::{Labels, Mark},
+    readers::{Course, Labels, Mark},
     simulator::{Scenario, TrueEpisode},
 };
 use bedwatch_schemas::time::{EventTime, Span};
 
-/// How far ahead shock and respiratory failure are looked for.
+/// How far ahead failures (shock, respiratory failure, arrest, death) are looked for.
 const FAILURE_AHEAD: Span = Span::hours(6);
 /// How far ahead low sensor glucose is looked for.
 const LOW_AHEAD: Span = Span::minutes(30);
@@ -30,6 +30,7 @@ const IIIC_SEIZURE: &str = "IIIC:SZ";
 pub struct Moments {
     episodes: Option<Vec<TrueEpisode>>,
     marks: Vec<Mark>,
+    course: Option<Course>,
 }
 
 impl Moments {
@@ -37,8 +38,9 @@ impl Moments {
     #[must_use]
     pub fn new(labels: Option<&Labels>) -> Self {
         match labels {
-            Some(Labels::Episodes(episodes)) => Self { episodes: Some(episodes.clone()), marks: Vec::new() },
-            Some(Labels::Marks(marks)) => Self { episodes: None, marks: marks.clone() },
+            Some(Labels::Episodes(episodes)) => Self { episodes: Some(episodes.clone()), ..Self::default() },
+            Some(Labels::Marks(marks)) => Self { marks: marks.clone(), ..Self::default() },
+            Some(Labels::Course(course)) => Self { course: Some(course.clone()), ..Self::default() },
             Some(Labels::Hourly(_) | Labels::Stay { .. }) | None => Self::default(),
         }
     }
@@ -95,16 +97,28 @@ impl Moments {
         })
     }
 
-    /// Whether shock or respiratory failure begins within six hours; `None` where nobody says, and from
-    /// its beginning until the episode is over.
+    /// Whether a failure begins within six hours: in the simulator shock or respiratory failure, in a
+    /// recorded stay a vasopressor, invasive ventilation, an arrest or death. `None` where nobody says, and
+    /// from its beginning until it is over; in a recorded stay also in its last six hours, if none came:
+    /// what happened elsewhere afterwards is not known.
     #[must_use]
     pub fn deterioration(&self, at: EventTime) -> Option<bool> {
-        let mut failures =
-            self.episodes.as_ref()?.iter().filter_map(|e| e.failure.map(|failure| (failure, e.end)));
-        match failures.find(|(failure, end)| at >= *failure - FAILURE_AHEAD && at <= *end) {
-            None => Some(false),
-            Some((failure, _)) => (at < failure).then_some(true),
+        let (failures, known_until): (Vec<(EventTime, EventTime)>, _) = match (&self.episodes, &self.course) {
+            (Some(episodes), _) => {
+                (episodes.iter().filter_map(|e| e.failure.map(|failure| (failure, e.end))).collect(), None)
+            }
+            (None, Some(course)) => {
+                (course.failures.iter().map(|f| (f.at, f.over)).collect(), Some(course.ends))
+            }
+            (None, None) => return None,
+        };
+        if failures.iter().any(|(failure, over)| at >= *failure && at <= *over) {
+            return None;
         }
+        if failures.iter().any(|(failure, _)| at < *failure && at >= *failure - FAILURE_AHEAD) {
+            return Some(true);
+        }
+        known_until.is_none_or(|until| at + FAILURE_AHEAD <= until).then_some(false)
     }
 }
 
@@ -137,6 +151,8 @@ pub fn hypoglycaemia_soon(readings: &[(EventTime, f64)], at: EventTime) -> Optio
 
 #[cfg(test)]
 mod tests {
+    use bedwatch_replay_data::readers::{Failure, FailureKind};
+
     use super::*;
 
     fn at(secs: i64) -> EventTime {
@@ -163,6 +179,41 @@ mod tests {
         for (values, want) in cases {
             assert_eq!(hypoglycaemia_soon(&series(values), at(0)), want, "{values:?}");
         }
+    }
+
+    #[test]
+    fn failures_of_a_recorded_stay() {
+        let hour = 3_600;
+        let failure = |kind, from: i64, to: i64| Failure { at: at(from * hour), over: at(to * hour), kind };
+        let course = Course {
+            begins: at(0),
+            ends: at(60 * hour),
+            death: Some(false),
+            failures: vec![
+                failure(FailureKind::Ventilation, 0, 5),
+                failure(FailureKind::Vasopressor, 20, 30),
+                failure(FailureKind::Ventilation, 29, 40),
+            ],
+        };
+        let truth = Moments::new(Some(&Labels::Course(course)));
+        for (hours, want) in [
+            (0, None),
+            (5, None),
+            (6, Some(false)),
+            (13, Some(false)),
+            (14, Some(true)),
+            (19, Some(true)),
+            (20, None),
+            (25, None),
+            (31, None),
+            (40, None),
+            (41, Some(false)),
+            (54, Some(false)),
+            (55, None),
+        ] {
+            assert_eq!(truth.deterioration(at(hours * hour)), want, "{hours}");
+        }
+        assert_eq!(truth.seizure(at(0)), None);
     }
 
     fn episode(scenario: Scenario, onset: i64, end: i64, failure: Option<i64>) -> TrueEpisode {

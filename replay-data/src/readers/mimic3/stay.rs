@@ -1,0 +1,227 @@
+//! The words of one stay as items in the order of arrival, with its course as labels.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bedwatch_schemas::{
+    event::{Adt, AdtKind, Body, Demographics, Event, Microbiology, NoReading, Numeric, Provenance, Stream},
+    ids::{PatientId, SourceId},
+    medication::{Infusion, InfusionAction},
+    signal::Signal,
+    time::{ArrivalTime, EventTime},
+};
+
+use super::{
+    NOTES, Told, course, infusions,
+    items::{Part, is_arterial},
+    table::Table,
+    tables::{Counted, Icu, Person},
+    word::{Reason, What, Word},
+};
+use crate::readers::{At, Error, Fault, Format, Item, Labels, Stay};
+
+const AFTER_THE_STAY: Reason = "mimic3.known_after_the_stay";
+const NOT_ARTERIAL: Reason = "mimic3.gas_not_arterial";
+const INCOMPLETE_COMA: Reason = "mimic3.incomplete_coma_score";
+const SAME_CULTURE: Reason = "mimic3.same_culture";
+const SAME_VENTILATION: Reason = "mimic3.same_word_of_ventilation";
+
+/// The source hides ages above 89 by a birth 300 years before; their median, by its documentation.
+const HIDDEN_AGE: f32 = 91.4;
+const YEAR_HOURS: f64 = 365.2425 * 24.0;
+
+/// Makes the stay.
+pub(super) fn stay(
+    name: &str,
+    icu: &Icu,
+    words: &[Word],
+    counted: Counted,
+    told: Vec<Told>,
+) -> Result<Stay, Error> {
+    let patient =
+        PatientId::new(name).map_err(|_| Error::header(name, "the stay's name is no patient id"))?;
+    let source = if icu.is_metavision { "mimic3-metavision" } else { "mimic3-carevue" };
+    let (faults, mut words): (Vec<Word>, Vec<Word>) =
+        words.iter().partition(|w| matches!(w.what, What::Fault(_)));
+    words.sort_by_key(|w| w.at);
+    let stretches = infusions::stretches(&words);
+    let mut maker = Maker {
+        icu,
+        patient,
+        source: SourceId::new(source).expect("the name is short and plain"),
+        items: Vec::new(),
+        left: counted.left,
+    };
+    maker.adt(AdtKind::Admit, icu.begins, Some(&counted.person));
+    maker.words(&words);
+    for end in infusions::ends(&stretches) {
+        let stopped = Infusion { drug: end.drug, action: InfusionAction::Stopped, dose: None };
+        maker.push(&words[end.row], end.to, end.known, Body::Medication(stopped));
+    }
+    maker.items.sort_by_key(|(order, _)| *order);
+    maker.adt(AdtKind::Discharge, icu.ends, None);
+    let fault = |(at, fault): (At, Fault)| Err(Error { stay: name.to_owned(), at, fault });
+    let broken = faults.iter().filter_map(|w| match w.what {
+        What::Fault(why) => Some((At::Row(w.table.name(), w.line), Fault::Record(why.text().to_owned()))),
+        _ => None,
+    });
+    let mut items: Vec<_> = told.into_iter().chain(broken).map(fault).collect();
+    items.extend(maker.items.into_iter().map(|(_, event)| Ok(Item::Event(event))));
+    Ok(Stay {
+        labels: Some(Labels::Course(course::course(icu, &counted.person, &words, &stretches))),
+        counts: maker.left,
+        notes: NOTES.to_vec(),
+        ..Stay::new(name, Format::Mimic3, Box::new(items.into_iter()))
+    })
+}
+
+/// Arrival, then time, then place.
+type Order = (ArrivalTime, EventTime, Table, u64);
+
+struct Maker<'a> {
+    icu: &'a Icu,
+    patient: PatientId,
+    source: SourceId,
+    items: Vec<(Order, Event)>,
+    left: BTreeMap<Reason, u64>,
+}
+
+impl Maker<'_> {
+    fn left(&mut self, reason: Reason) {
+        *self.left.entry(reason).or_default() += 1;
+    }
+
+    fn words(&mut self, words: &[Word]) {
+        let not_arterial: BTreeSet<EventTime> =
+            words.iter().filter(|w| w.what == What::NotArterial).map(|w| w.at).collect();
+        let settings: BTreeSet<EventTime> =
+            words.iter().filter(|w| w.what == What::Ventilated(true)).map(|w| w.at).collect();
+        let (mut comas, mut cultures) = (BTreeMap::<_, Vec<&Word>>::new(), BTreeSet::new());
+        let mut ventilation = BTreeSet::new();
+        for word in words {
+            match word.what {
+                What::Number(signal, _)
+                    if word.table == Table::LabEvents
+                        && is_arterial(signal)
+                        && not_arterial.contains(&word.at) =>
+                {
+                    self.left(NOT_ARTERIAL);
+                }
+                What::Coma(..) => comas.entry(word.at).or_default().push(word),
+                What::Culture if !cultures.insert(word.at) => self.left(SAME_CULTURE),
+                // One word for each moment, and the ventilator's settings count before the other words.
+                What::Ventilated(on)
+                    if (!on && settings.contains(&word.at)) || !ventilation.insert(word.at) =>
+                {
+                    self.left(SAME_VENTILATION);
+                }
+                _ => {
+                    if let Some(body) = body(word.what) {
+                        self.push(word, word.at, word.known, body);
+                    }
+                }
+            }
+        }
+        comas.values().for_each(|parts| self.coma(parts));
+    }
+
+    /// The sum of the three parts of a moment, known with the last of them.
+    fn coma(&mut self, parts: &[&Word]) {
+        let part = |of: Part| {
+            parts.iter().rev().find_map(|w| match w.what {
+                What::Coma(p, value) if p == of => Some((value, **w)),
+                _ => None,
+            })
+        };
+        let (Some(eyes), Some(verbal), Some(motor)) =
+            (part(Part::Eyes), part(Part::Verbal), part(Part::Motor))
+        else {
+            return self.left(INCOMPLETE_COMA);
+        };
+        let last = [eyes.1, verbal.1, motor.1].into_iter().max_by_key(|w| (w.known, w.line)).expect("three");
+        let sum = Numeric::new(Signal::GcsTotal, eyes.0 + verbal.0 + motor.0);
+        self.push(&last, last.at, last.known, Body::Numeric(sum));
+    }
+
+    /// Adds what a row says, unless it became known after the stay.
+    fn push(&mut self, row: &Word, at: EventTime, known: ArrivalTime, body: Body) {
+        let arrival = known.max(self.icu.begins.as_arrival_time());
+        if arrival > self.icu.ends.as_arrival_time() {
+            return self.left(AFTER_THE_STAY);
+        }
+        let event = self.event(row.table, row.line, at, arrival, body);
+        self.items.push(((arrival, at, row.table, row.line), event));
+    }
+
+    /// Admission and discharge stand first and last: nothing else is told outside them.
+    fn adt(&mut self, kind: AdtKind, at: EventTime, person: Option<&Person>) {
+        let adt = Adt {
+            kind,
+            demographics: person.map_or_else(Demographics::default, |p| Demographics {
+                age_years: p.born.and_then(|born| age(born, at)),
+                sex: p.sex,
+            }),
+            admitted_at: Some(self.icu.begins),
+            unit: person.and(self.icu.unit),
+            hospital_admitted_at: person.and_then(|p| p.hospital_admitted_at),
+        };
+        let arrival = at.as_arrival_time();
+        let event = self.event(Table::IcuStays, 1, at, arrival, Body::Adt(adt));
+        self.items.push(((arrival, at, Table::IcuStays, 0), event));
+    }
+
+    fn event(&self, table: Table, line: u64, at: EventTime, arrival: ArrivalTime, body: Body) -> Event {
+        // The partition is the table's number, so that evidence leads back to the row.
+        let partition = Table::ALL.iter().position(|t| *t == table).unwrap_or_default() as i32;
+        Event {
+            patient: self.patient.clone(),
+            encounter: None,
+            location: None,
+            source: self.source.clone(),
+            event_time: at,
+            arrival,
+            provenance: Provenance { stream: Stream::Vitals, partition, offset: line as i64 - 1, part: 0 },
+            body,
+        }
+    }
+}
+
+/// What a word tells the engine; nothing where it is a label or was dealt with.
+fn body(what: What) -> Option<Body> {
+    Some(match what {
+        What::Number(signal, value) if signal.is_sentinel(value) => {
+            Body::NoReading { signal, reason: NoReading::Sentinel }
+        }
+        What::Number(signal, value) => Body::Numeric(Numeric::new(signal, value)),
+        What::Ventilated(on) => {
+            Body::Numeric(Numeric::new(Signal::MechanicalVentilation, if on { 1.0 } else { 0.0 }))
+        }
+        What::Rate { drug, rate, .. } => {
+            Body::Medication(Infusion { drug, action: InfusionAction::RateSet, dose: rate })
+        }
+        What::Given(drug, dose) => Body::Medication(Infusion { drug, action: InfusionAction::Given, dose }),
+        What::Culture => Body::Microbiology(Microbiology::CultureTaken),
+        What::Moved(unit) => Body::Adt(Adt {
+            kind: AdtKind::Transfer,
+            demographics: Demographics::default(),
+            admitted_at: None,
+            unit,
+            hospital_admitted_at: None,
+        }),
+        // A stop is the end of its stretch, which is told there.
+        What::Stop { .. }
+        | What::Coma(..)
+        | What::NotArterial
+        | What::VentilatedUntil(_)
+        | What::Failure(..)
+        | What::Fault(_) => return None,
+    })
+}
+
+fn age(born: EventTime, at: EventTime) -> Option<f32> {
+    let years = (at.since(born).as_hours_f64() / YEAR_HOURS) as f32;
+    match years {
+        y if y < 0.0 => None,
+        y if y > 130.0 => Some(HIDDEN_AGE),
+        y => Some(y),
+    }
+}
