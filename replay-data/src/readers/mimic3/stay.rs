@@ -152,7 +152,8 @@ impl Maker<'_> {
         self.items.push(((arrival, at, row.table, row.line), event));
     }
 
-    /// Admission and discharge stand first and last: nothing else is told outside them.
+    /// Admission and discharge stand first and last, whatever else is of the same moment: nothing is told
+    /// outside them.
     fn adt(&mut self, kind: AdtKind, at: EventTime, person: Option<&Person>) {
         let adt = Adt {
             kind,
@@ -166,7 +167,8 @@ impl Maker<'_> {
         };
         let arrival = at.as_arrival_time();
         let event = self.event(Table::IcuStays, 1, at, arrival, Body::Adt(adt));
-        self.items.push(((arrival, at, Table::IcuStays, 0), event));
+        let first = EventTime::from_micros(i64::MIN);
+        self.items.push(((arrival, first, Table::IcuStays, 0), event));
     }
 
     fn event(&self, table: Table, line: u64, at: EventTime, arrival: ArrivalTime, body: Body) -> Event {
