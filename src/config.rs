@@ -31,6 +31,8 @@ pub struct Config {
     pub http: Http,
     /// Receivers of HL7 v2 and FHIR.
     pub gateway: crate::gateway::Config,
+    /// Where alerts go besides Kafka.
+    pub sinks: crate::sinks::Config,
     /// Decoders.
     pub ingest: bedwatch_ingest::decode::Config,
     /// Windows, lateness, scores.
@@ -181,6 +183,9 @@ pub enum Error {
     /// The gateway's part.
     #[error(transparent)]
     Gateway(#[from] crate::gateway::Error),
+    /// The sinks' part.
+    #[error(transparent)]
+    Sinks(#[from] crate::sinks::Error),
 }
 
 const PREFIX: &str = "BEDWATCH__";
@@ -229,6 +234,7 @@ impl Config {
         }
         self.alerts.check().map_err(Error::Range)?;
         self.gateway.check()?;
+        self.sinks.check()?;
         self.narrator.check()
     }
 

@@ -18,6 +18,8 @@ use axum::{
 };
 pub use feedback::Desk;
 
+pub mod alerts;
+
 use crate::{board::Board, live::Health, metrics::Metrics};
 
 const PAGE: &str = include_str!("http/ward.html");
@@ -62,6 +64,18 @@ pub enum Error {
 /// When the address is not loopback or cannot be bound.
 pub async fn serve(listen: &str, shared: Shared) -> Result<SocketAddr, Error> {
     listening(listen, router(shared)).await
+}
+
+/// As [`serve`], and tells of alerts too: as a stream and as CDS Hooks cards.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_with_alerts(
+    listen: &str,
+    shared: Shared,
+    alerts: alerts::Alerts,
+) -> Result<SocketAddr, Error> {
+    listening(listen, router(shared).merge(alerts.router())).await
 }
 
 /// Binds and serves metrics and health alone: for a process without an engine. `unready` says why it

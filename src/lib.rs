@@ -19,4 +19,5 @@ pub mod recorder;
 pub mod recording;
 pub mod replay;
 pub mod setup;
+pub mod sinks;
 pub mod terminal;

@@ -24,6 +24,7 @@ mod parity;
 mod real_kafka;
 mod rerun;
 mod shared_data;
+mod sinks;
 mod support;
 mod ward;
 mod wire;

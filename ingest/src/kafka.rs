@@ -6,6 +6,7 @@
 
 pub mod courier;
 pub mod embedded;
+pub mod follow;
 pub mod gap;
 pub mod headers;
 pub mod sink;

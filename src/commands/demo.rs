@@ -120,8 +120,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let lines = if args.json { Lines::Stderr } else { Lines::Stdout };
     let shared = shared(Arc::new(move |told| terminal::alert(lines, &told.alert)));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let listen = if args.listen == "off" { "" } else { &args.listen };
-    serve(&runtime, listen, &config.kafka, &shared)?;
+    config.http.listen = if args.listen == "off" { String::new() } else { args.listen.clone() };
+    serve(&runtime, &config, &shared)?;
     let recorder = Recorder::start(broker.bootstrap(), &topics.alerts, shared.clock.clone())?;
     let writer = models.writer.clone();
     let live = Live::start(&config, models, shared.clone())?;

@@ -11,10 +11,13 @@ use std::{
 use crate::{
     board::Board,
     clock::{Clock, SystemClock},
-    config, http,
+    config::Config,
+    http,
     live::{Health, Live, Shared},
     metrics::Metrics,
-    setup, terminal,
+    setup,
+    sinks::{Hub, Sinks},
+    terminal,
 };
 
 #[derive(Debug, clap::Args)]
@@ -45,11 +48,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let models = setup::models(&config)?;
     let shared = shared(Arc::new(|told| terminal::alert(terminal::Lines::Stdout, &told.alert)));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    serve(&runtime, &config.http.listen, &config.kafka, &shared)?;
+    serve(&runtime, &config, &shared)?;
     let gateway = match config.gateway.enabled {
         true => Some(super::gateway::start(&runtime, &config, shared.clock.clone(), &shared.metrics)?),
         false => None,
     };
+    let sinks = {
+        let _within = runtime.enter();
+        Sinks::start(&config, &shared.clock, shared.metrics.registry())?
+    };
+    if !sinks.names().is_empty() {
+        terminal::note(&format!("alerts also go to {}", sinks.names().join(", ")));
+    }
     let live = Live::start(&config, models, shared.clone())?;
     terminal::note(&format!(
         "reading {} from Kafka at {}",
@@ -69,6 +79,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(gateway) = gateway {
         runtime.block_on(gateway.stop());
     }
+    runtime.block_on(sinks.stop());
     terminal::note(&format!(
         "{} records, {} dead letters",
         summary.counters.records.values().sum::<u64>(),
@@ -120,13 +131,13 @@ pub(super) fn shared(on_alert: Arc<dyn Fn(&crate::narration::Told) + Send + Sync
     }
 }
 
-/// Starts the HTTP server unless `listen` is empty, and says where.
+/// Starts the HTTP server unless `http.listen` is empty, and says where.
 pub(super) fn serve(
     runtime: &tokio::runtime::Runtime,
-    listen: &str,
-    kafka: &config::Kafka,
+    config: &Config,
     shared: &Shared,
 ) -> anyhow::Result<()> {
+    let listen = &config.http.listen;
     if listen.is_empty() {
         return Ok(());
     }
@@ -134,9 +145,15 @@ pub(super) fn serve(
         board: shared.board.clone(),
         metrics: shared.metrics.clone(),
         health: shared.health.clone(),
-        desk: Some(Arc::new(http::Desk::connect(kafka, shared.clock.clone())?)),
+        desk: Some(Arc::new(http::Desk::connect(&config.kafka, shared.clock.clone())?)),
     };
-    let bound = runtime.block_on(http::serve(listen, state))?;
+    let hub = Hub::new(config.sinks.stream.history);
+    {
+        let _within = runtime.enter();
+        hub.follow(config)?;
+    }
+    let alerts = http::alerts::Alerts::new(hub, config.sinks.stream.clone(), config.sinks.cards.clone());
+    let bound = runtime.block_on(http::serve_with_alerts(listen, state, alerts))?;
     terminal::note(&format!("ward page on http://{bound}/"));
     Ok(())
 }

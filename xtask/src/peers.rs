@@ -2,17 +2,19 @@
 //! path of a single-file program.
 
 use crate::jars::Set;
-use crate::{native, places};
+use crate::{command, native, places};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The peers by name.
-const PEERS: &[(&str, Set)] = &[(
-    "hl7v2",
-    Set {
-        what: "HAPI HL7 v2 2.6.0",
-        pom: r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
+const PEERS: &[(&str, Set)] = &[
+    (
+        "hl7v2",
+        Set {
+            what: "HAPI HL7 v2 2.6.0",
+            pom: r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>bedwatch</groupId>
   <artifactId>peer-hl7v2</artifactId>
@@ -26,29 +28,85 @@ const PEERS: &[(&str, Set)] = &[(
   </dependencies>
 </project>
 "#,
-        hashes: include_str!("peers/hl7v2.sha256"),
-    },
-)];
+            hashes: include_str!("peers/hl7v2.sha256"),
+        },
+    ),
+    (
+        "fhir",
+        Set {
+            what: "HAPI FHIR 8.4.0",
+            pom: r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>bedwatch</groupId>
+  <artifactId>peer-fhir</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>ca.uhn.hapi.fhir</groupId><artifactId>hapi-fhir-structures-r4</artifactId><version>8.4.0</version></dependency>
+    <dependency><groupId>ca.uhn.hapi.fhir</groupId><artifactId>hapi-fhir-validation</artifactId><version>8.4.0</version></dependency>
+    <dependency><groupId>ca.uhn.hapi.fhir</groupId><artifactId>hapi-fhir-validation-resources-r4</artifactId><version>8.4.0</version></dependency>
+    <dependency><groupId>ca.uhn.hapi.fhir</groupId><artifactId>hapi-fhir-caching-caffeine</artifactId><version>8.4.0</version></dependency>
+    <dependency><groupId>ca.uhn.hapi.fhir</groupId><artifactId>hapi-fhir-server</artifactId><version>8.4.0</version></dependency>
+    <dependency><groupId>org.eclipse.jetty.ee10</groupId><artifactId>jetty-ee10-servlet</artifactId><version>12.0.25</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-nop</artifactId><version>2.0.17</version></dependency>
+  </dependencies>
+</project>
+"#,
+            hashes: include_str!("peers/fhir.sha256"),
+        },
+    ),
+];
 
-/// Makes a peer ready and returns the folder of its jars.
+/// The peer in Python, with the hash pip checks.
+const HL7APY: &str = "hl7apy";
+const REQUIREMENT: &str =
+    "hl7apy==1.3.5 --hash=sha256:c8b80ff5ad020bf9c1e68a6395cf45cb78db621f65569d1798c46eb1b657e27b\n";
+
+/// Makes a peer ready and returns the folder of its jars, or of its Python packages.
 pub(crate) fn libraries(name: &str) -> Result<PathBuf> {
-    let Some((_, set)) = PEERS.iter().find(|(own, _)| *own == name) else {
-        let names: Vec<&str> = PEERS.iter().map(|(name, _)| *name).collect();
+    let set = PEERS.iter().find(|(own, _)| *own == name).map(|(_, set)| set);
+    if set.is_none() && name != HL7APY {
+        let names: Vec<&str> = PEERS.iter().map(|(name, _)| *name).chain([HL7APY]).collect();
         bail!("{name} is no peer; there is {}", names.join(", "));
-    };
+    }
     let home = places::cache()?.join("peers").join(name);
     std::fs::create_dir_all(&home).with_context(|| format!("cannot create {}", home.display()))?;
     // Two tests that want it at once fetch it once.
     let path = home.join("lock");
     let lock = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     lock.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    let Some(set) = set else {
+        native::ensure(&[native::PIP])?;
+        return hl7apy(&home);
+    };
     native::ensure(&[native::KAFKA, native::JDK])?;
     set.libraries(&home)
 }
 
+/// Installs hl7apy into a folder of its own, whole or not at all.
+fn hl7apy(home: &Path) -> Result<PathBuf> {
+    let packages = home.join("packages");
+    if packages.exists() {
+        return Ok(packages);
+    }
+    let fresh = home.join(format!("fetch-{}", std::process::id()));
+    std::fs::create_dir_all(&fresh).with_context(|| format!("cannot create {}", fresh.display()))?;
+    let requirement = fresh.join("requirement.txt");
+    std::fs::write(&requirement, REQUIREMENT).context("cannot write hl7apy's requirement")?;
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+    pip.args(["--only-binary=:all:", "--require-hashes", "--requirement"]).arg(&requirement);
+    pip.arg("--target").arg(fresh.join("packages"));
+    let outcome = command::run(&mut pip)
+        .context("pip could not install hl7apy; check the network and pip's index settings")
+        .and_then(|()| std::fs::rename(fresh.join("packages"), &packages).context("cannot place hl7apy"));
+    std::fs::remove_dir_all(&fresh).ok();
+    outcome.map(|()| packages)
+}
+
 /// Fetches every peer, so that a test run learns of a missing network before it has built anything.
 pub(crate) fn prepare() -> Result<()> {
-    PEERS.iter().try_for_each(|(name, _)| libraries(name).map(drop))
+    PEERS.iter().map(|(name, _)| *name).chain([HL7APY]).try_for_each(|name| libraries(name).map(drop))
 }
 
 #[cfg(test)]

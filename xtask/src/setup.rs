@@ -35,7 +35,7 @@ pub(crate) fn run(purpose: For) -> Result<PathBuf> {
         needs.push(native::PIP);
     }
     if purpose == For::Test {
-        needs.extend([native::KAFKA, native::KCAT, native::JDK]);
+        needs.extend([native::KAFKA, native::KCAT, native::JDK, native::PIP]);
         rust_component("fmt", "rustfmt")?;
         rust_component("clippy", "clippy")?;
     }
