@@ -25,6 +25,7 @@ fn serve(site: &Site) -> SocketAddr {
         board: Arc::new(Board::default()),
         metrics: Arc::new(Metrics::new()),
         health: Arc::new(Health::new(site.clock.clone())),
+        desk: None,
     };
     let hub = Hub::new(site.config.sinks.stream.history);
     let _within = site.runtime.enter();
