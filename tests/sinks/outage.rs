@@ -39,6 +39,8 @@ impl Wire {
                 }
                 tokio::spawn(async move {
                     let Ok(mut there) = TcpStream::connect(peer).await else { return };
+                    here.set_nodelay(true).unwrap();
+                    there.set_nodelay(true).unwrap();
                     tokio::select! {
                         _ = tokio::io::copy_bidirectional(&mut here, &mut there) => {}
                         _ = seen.wait_for(|cut| *cut) => {}
