@@ -314,6 +314,6 @@ mod tests {
         let compacted: Vec<&str> =
             TOPICS.iter().filter(|topic| topic.compacted).map(|topic| topic.name).collect();
         assert_eq!(compacted, ["bedwatch.state"]);
-        assert_eq!(TOPICS.len(), 11);
+        assert_eq!(TOPICS.len(), 12);
     }
 }
