@@ -19,8 +19,6 @@ const LOW_MG_DL: f64 = 70.0;
 /// A window of EEG, which must lie in a seizure whole, and the fading of a simulated seizure.
 const WINDOW: Span = Span::secs(4);
 const FADING: Span = Span::secs(20);
-/// Windows of EEG end a second apart.
-const HOP: Span = Span::secs(1);
 /// The classes of the expert-labelled segments (Jing et al., Neurology 2023;100:e1750).
 const IIIC: &str = "IIIC:";
 const IIIC_SEIZURE: &str = "IIIC:SZ";
@@ -64,8 +62,7 @@ impl Moments {
         let mut labelled = self.marks.iter().filter(|m| m.text.starts_with(IIIC));
         let mark = labelled.find(|m| {
             let end = m.at + m.lasts.unwrap_or(Span::ZERO);
-            // The latest window of a moment ended less than a hop before it.
-            at >= m.at + WINDOW && at < end + HOP
+            at >= m.at + WINDOW && at <= end
         })?;
         Some(mark.text == IIIC_SEIZURE)
     }
