@@ -192,6 +192,9 @@ impl Live {
     fn item(&mut self, item: Item) -> anyhow::Result<()> {
         match item {
             Item::Record(record) => self.merger.push(record, self.shared.clock.now()),
+            Item::Mark { stream, partition, at } => {
+                self.merger.mark(stream, partition, at, self.shared.clock.now());
+            }
             Item::Eof { stream, partition } => self.merger.at_end(stream, partition),
             Item::Gap { stream, partition, expected, got } => {
                 let lost = u64::try_from(got - expected).unwrap_or(0);

@@ -158,7 +158,7 @@ fn feed_ward(args: &Args, bootstrap: &str, topics: &Topics, shared: &Shared) -> 
         topics: topics.clone(),
         properties: BTreeMap::new(),
     })?;
-    let start = feed::live_start(&*shared.clock);
+    let start = feed::live_start(&*shared.clock, args.beds, args.history);
     let mut ward = Ward::new(WardConfig {
         beds: args.beds,
         seed: args.seed,

@@ -71,7 +71,7 @@ fn into_kafka(args: &Args, bootstrap: &str) -> anyhow::Result<()> {
         topics: Topics::default(),
         properties: std::collections::BTreeMap::new(),
     })?;
-    let start = feed::live_start(&*clock);
+    let start = feed::live_start(&*clock, args.beds, args.history);
     let mut ward = ward(args, start)?;
     terminal::note("sending the history");
     let history = feed::history(&mut ward, start, args.history, &sink, &mut |_| Ok(()))?;

@@ -8,8 +8,8 @@
 //!
 //! Live, a partition that is read to its end does not hold the others up: the cell closes a short
 //! grace after its end. While catching up, a partition counts as read to its end only when nothing has
-//! come from it for a moment, since whoever fills the topics may be doing so right now. A record that
-//! comes later still goes into the next open cell and is counted (`late_to_cell`): nothing is lost,
+//! come from it for a moment, since whoever fills the topics may be doing so right now; who does can
+//! say so by marks, and then nothing is waited for or guessed. A record that comes later still goes into the next open cell and is counted (`late_to_cell`): nothing is lost,
 //! but such a record is the one thing that live and replayed runs can order differently.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -140,6 +140,13 @@ impl Merger {
         }
         lane.frontier = Some(stamp);
         lane.pending.push_back(Entry { stamp, record });
+    }
+
+    /// Notes that nothing stamped earlier will come in a partition.
+    pub fn mark(&mut self, stream: Stream, partition: i32, at: ArrivalTime, now: ArrivalTime) {
+        let lane = self.lanes.entry((stream, partition)).or_default();
+        lane.heard = Some(now);
+        lane.frontier = lane.frontier.max(Some(at.min(now + self.cut.ahead)));
     }
 
     /// Adds a partition that was assigned later.
@@ -301,6 +308,31 @@ mod tests {
         assert_eq!(merger.late_to_cell(), 1, "counted, and still delivered below");
         merger.at_end(Stream::Cgm, 0);
         assert_eq!(merger.close(t(1_300)).map(|c| c.end), Some(t(1_200)));
+    }
+
+    #[test]
+    fn a_mark_says_how_far_the_past_has_been_filled() {
+        let lanes = [(Stream::Vitals, 0), (Stream::Cgm, 0)];
+        let mut merger = Merger::new(Cut::default(), lanes, ArrivalTime::from_millis(0));
+        let t = ArrivalTime::from_millis;
+        let now = t(1_000_000);
+        for (stream, _) in lanes {
+            merger.mark(stream, 0, t(500), now);
+            merger.at_end(stream, 0);
+        }
+        merger.push(record(Stream::Vitals, 0, 0, 950), now);
+        merger.push(record(Stream::Vitals, 0, 1, 2_000), now);
+        assert!(merger.close(now).is_none(), "glucose may still come");
+        merger.mark(Stream::Cgm, 0, t(999), now);
+        assert!(merger.close(now).is_none(), "and stand in this cell");
+        merger.mark(Stream::Cgm, 0, t(1_000), now);
+        assert_eq!(merger.close(now).map(|c| (c.end, c.records.len())), Some((t(1_000), 1)));
+        merger.mark(Stream::Cgm, 0, t(700), now);
+        assert!(
+            merger.close(now).is_none(),
+            "the other record is beyond the mark; an earlier one takes nothing back"
+        );
+        assert_eq!(merger.late_to_cell(), 0);
     }
 
     #[test]

@@ -6,13 +6,13 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use bedwatch_schemas::dead_letter::DeadLetter;
+use bedwatch_schemas::{dead_letter::DeadLetter, event::Stream};
 use rdkafka::{
     ClientContext,
     error::{KafkaError, RDKafkaErrorCode},
@@ -24,6 +24,8 @@ use super::{Error, Topics, client_config, headers::Headers, source::OwnedRecord}
 
 /// How often a full queue is tried again.
 const RETRY: Duration = Duration::from_millis(5);
+/// How long the broker may take to tell a topic's partitions.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What has become of the messages handed over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -78,6 +80,8 @@ pub struct Sink {
     producer: ThreadedProducer<Context>,
     tally: Arc<Tally>,
     topics: Topics,
+    /// How many partitions a topic has, once asked.
+    partitions: Mutex<BTreeMap<String, i32>>,
 }
 
 impl std::fmt::Debug for Sink {
@@ -108,7 +112,7 @@ impl Sink {
         let producer = client_config(&config.bootstrap, &ours, &config.properties)
             .create_with_context(Context(tally.clone()))
             .map_err(Error::client("making the producer"))?;
-        Ok(Self { producer, tally, topics: config.topics.clone() })
+        Ok(Self { producer, tally, topics: config.topics.clone(), partitions: Mutex::default() })
     }
 
     /// The names of the topics.
@@ -134,6 +138,10 @@ impl Sink {
         record.key = key;
         record.headers = headers.into_owned();
         record.timestamp = timestamp_millis;
+        self.hand_over(record)
+    }
+
+    fn hand_over(&self, mut record: BaseRecord<'_, str, [u8]>) -> Result<(), Error> {
         loop {
             match self.producer.send(record) {
                 Ok(()) => {
@@ -158,6 +166,34 @@ impl Sink {
         let headers = Headers::dead_letter(self.topics.input(record.stream), letter);
         let time = record.timestamp.map(|t| t.as_millis());
         self.send(&self.topics.dead_letter, record.key.as_deref(), &record.payload, headers, time)
+    }
+
+    /// Says in every partition of the input topics that nothing stamped before this will follow there
+    /// (see [`super::source::Item::Mark`]).
+    ///
+    /// # Errors
+    /// When the broker does not tell the partitions, or as [`Sink::send`].
+    pub fn mark(&self, timestamp_millis: i64) -> Result<(), Error> {
+        for topic in Stream::ALL.map(|stream| self.topics.input(stream)) {
+            for partition in 0..self.partitions(topic)? {
+                let record = BaseRecord::<str, [u8]>::to(topic).partition(partition);
+                self.hand_over(record.timestamp(timestamp_millis))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn partitions(&self, topic: &str) -> Result<i32, Error> {
+        let mut known = self.partitions.lock().expect("nobody panics while holding the counts");
+        if let Some(count) = known.get(topic) {
+            return Ok(*count);
+        }
+        let asked = self.producer.client().fetch_metadata(Some(topic), METADATA_TIMEOUT);
+        let metadata = asked.map_err(Error::client("asking for the partitions"))?;
+        let count = metadata.topics().first().map_or(0, |t| t.partitions().len());
+        let count = i32::try_from(count).unwrap_or(i32::MAX);
+        known.insert(topic.to_owned(), count);
+        Ok(count)
     }
 
     /// What has become of the messages so far.

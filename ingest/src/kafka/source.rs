@@ -81,6 +81,17 @@ impl std::fmt::Debug for OwnedRecord {
 pub enum Item {
     /// A record.
     Record(OwnedRecord),
+    /// Nothing stamped earlier will come in this partition: a record with neither key nor payload,
+    /// as [`super::sink::Sink::mark`] writes it. Whoever fills the topics with the past says so how far
+    /// each stream has been filled; without it a stream that pauses looks like one that has ended.
+    Mark {
+        /// The stream.
+        stream: Stream,
+        /// The partition.
+        partition: i32,
+        /// The time.
+        at: ArrivalTime,
+    },
     /// For now there is nothing more in this partition.
     Eof {
         /// The stream.

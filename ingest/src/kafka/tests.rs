@@ -45,11 +45,41 @@ fn read_all(source: &Source, partitions: usize) -> (Vec<OwnedRecord>, Vec<(i64, 
                 ended.insert((stream, partition));
             }
             Item::Gap { expected, got, .. } => gaps.push((expected, got)),
+            Item::Mark { stream, partition, at } => {
+                ended.remove(&(stream, partition));
+                let last = records.iter().rev().find(|r| (r.stream, r.partition) == (stream, partition));
+                assert!(last.is_none_or(|r| r.timestamp <= Some(at)), "a mark stands behind what it marks");
+            }
             Item::Assigned(_) | Item::Revoked(_) => {}
             Item::Error(error) => panic!("{error}"),
         }
     }
     (records, gaps)
+}
+
+#[test]
+fn a_mark_stands_in_every_partition_and_is_no_record() {
+    let topics = Topics::default();
+    let broker = Broker::start(&topics, 2).unwrap();
+    let sink = sink(&broker, &topics);
+    sink.send(&topics.vitals, Some("p"), b"x", Headers::new(), Some(900)).unwrap();
+    sink.send(&topics.vitals, Some("p"), b"", Headers::new(), Some(950)).unwrap(); // empty, but a patient's: a record
+    sink.mark(1_000).unwrap();
+    sink.flush(WAIT).unwrap();
+    let source = Source::start(&Config::new(broker.bootstrap(), &topics)).unwrap();
+    let (mut marks, mut records) = (Vec::new(), 0);
+    while marks.len() < 12 {
+        match source.recv(WAIT).expect("the broker answers") {
+            Item::Mark { stream, partition, at } => marks.push((stream, partition, at.as_millis())),
+            Item::Record(_) => records += 1,
+            Item::Eof { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    marks.sort_unstable();
+    let every = Stream::ALL.into_iter().flat_map(|s| [(s, 0, 1_000), (s, 1, 1_000)]);
+    assert_eq!(marks, every.collect::<Vec<_>>());
+    assert_eq!(records, 2);
 }
 
 #[test]

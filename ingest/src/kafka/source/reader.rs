@@ -102,7 +102,7 @@ impl Reader {
                 None => break,
                 Some(Ok(message)) => {
                     let record = owned(stream, &message);
-                    [self.gap_before(&record), Some(Item::Record(record))]
+                    [self.gap_before(&record), Some(item(record))]
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => [Some(Item::Eof { stream, partition }), None],
                 Some(Err(error)) => [Some(reading(error)), None],
@@ -120,7 +120,7 @@ impl Reader {
         if let Some(gap) = self.gap_before(&record) {
             self.give(gap)?;
         }
-        self.give(Item::Record(record))
+        self.give(item(record))
     }
 
     fn gap_before(&mut self, record: &OwnedRecord) -> Option<Item> {
@@ -180,6 +180,17 @@ impl Reader {
 
 fn reading(source: KafkaError) -> Item {
     Item::Error(Error::Client { what: "reading", source })
+}
+
+fn item(record: OwnedRecord) -> Item {
+    match record {
+        OwnedRecord { stream, partition, timestamp: Some(at), key: None, payload, .. }
+            if payload.is_empty() =>
+        {
+            Item::Mark { stream, partition, at }
+        }
+        record => Item::Record(record),
+    }
 }
 
 fn owned(stream: Stream, message: &BorrowedMessage<'_>) -> OwnedRecord {
