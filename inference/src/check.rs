@@ -9,6 +9,7 @@
 //! - a trend or band word agrees with a fact of the clause's subject;
 //! - a subject is a fact, or, after "missing", something missing, or, after "would clear", what would
 //!   clear the risk, with its own bound and value ([`account`]);
+//! - a sentence that names something says something of it, and no sentence stands twice;
 //! - a condition is the alert's own; advice, negation, numbers in words and unknown words are refused.
 //!
 //! A clause ends at `,` `;` `:` and `.`. Reasons carry the place and no text: they may be logged.
@@ -63,6 +64,8 @@ pub enum Why {
     Word,
     /// Something of the model's own answer that it does not say.
     Account,
+    /// A sentence that names something and says nothing of it, or one that stood before.
+    Empty,
     /// A word of another phase than the alert's ([`check_raised`]).
     Phase,
     /// An urgency that is not the alert's ([`check_raised`]).
@@ -88,6 +91,7 @@ impl Why {
             Self::Forbidden => "forbidden",
             Self::Word => "word",
             Self::Account => "account",
+            Self::Empty => "empty",
             Self::Phase => "phase",
             Self::Urgency => "urgency",
         }
@@ -132,6 +136,9 @@ pub fn check(
         at += reader.read(&tokens[at..]);
         reader.before = tokens[at - 1].text;
     }
+    for at in repeated(text) {
+        reader.refuse(at, Why::Empty);
+    }
     if reader.found.is_empty() { Ok(()) } else { Err(reader.found) }
 }
 
@@ -150,6 +157,9 @@ struct State<'a> {
     clearing: Option<account::Clearing>,
     /// The feed just named.
     feed: Option<i64>,
+    /// Whether the sentence has named a fact, and whether it has claimed something.
+    named: bool,
+    claimed: bool,
 }
 
 struct Reader<'a> {
@@ -170,6 +180,7 @@ impl<'a> Reader<'a> {
     /// Reads the term at the start of `tokens`; returns how many tokens it took.
     fn read(&mut self, tokens: &[Token<'_>]) -> usize {
         let token = &tokens[0];
+        self.state.claimed |= self.state.clearing.is_some() || matches!(token.kind, Kind::Number | Kind::Time);
         let dated = std::mem::take(&mut self.state.dated);
         match token.kind {
             Kind::Number if self.state.clearing.is_some() => return self.clearing_number(tokens),
@@ -189,7 +200,7 @@ impl<'a> Reader<'a> {
                     self.refuse(token.at, Why::Time);
                 }
             }
-            Kind::End => self.end(token.text == "."),
+            Kind::End => self.end(token.at, token.text == "."),
             Kind::Bracket => {}
             Kind::Word => {
                 // "at 23:50 on 2026-03-01": the joining word keeps the time in mind.
@@ -211,10 +222,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn end(&mut self, sentence: bool) {
+    fn end(&mut self, at: usize, sentence: bool) {
+        if sentence && self.state.named && !self.state.claimed {
+            self.refuse(at, Why::Empty);
+        }
+        let (named, claimed) = (self.state.named && !sentence, self.state.claimed && !sentence);
         let missing = self.state.missing && !sentence;
         let clearing = std::mem::take(&mut self.state.clearing).filter(|_| !sentence);
-        self.state = State { missing, clearing, ..State::default() };
+        self.state = State { missing, clearing, named, claimed, ..State::default() };
     }
 
     fn word(&mut self, tokens: &[Token<'_>]) -> usize {
@@ -231,6 +246,8 @@ impl<'a> Reader<'a> {
             self.refuse(at, Why::Word);
             return 1;
         };
+        // What is missing, or would clear, is named or refused by its own rules.
+        self.state.claimed |= !matches!(term, Term::Plain | Term::Subject(_)) || self.state.missing;
         match term {
             Term::Plain => {}
             Term::Forbidden => self.refuse(at, Why::Forbidden),
@@ -240,7 +257,7 @@ impl<'a> Reader<'a> {
             Term::Kind(_) => self.refuse(at, Why::Condition),
             Term::Missing if self.state.clearing.is_some() => self.refuse(at, Why::Account),
             // What is missing has no value, trend or band: "high and without rising" says nothing true.
-            Term::Missing => self.state = State { missing: true, ..State::default() },
+            Term::Missing => self.state = State { missing: true, claimed: true, ..State::default() },
             Term::Feed(modality) => {
                 let feed = self.evidence.feeds.iter().find(|f| f.modality == *modality);
                 match feed {
@@ -271,6 +288,7 @@ impl<'a> Reader<'a> {
             }
             return;
         }
+        self.state.named = true;
         let evidence: &'a Evidence = self.evidence;
         self.state.subject = evidence.facts.iter().filter(|f| subjects.contains(&f.subject)).collect();
         if self.state.subject.is_empty() {
@@ -337,6 +355,16 @@ impl<'a> Reader<'a> {
         }
         self.state.dated = times.iter().map(|t| t.div_euclid(1_440)).collect();
     }
+}
+
+/// Where a sentence ends that stood before, word for word.
+fn repeated(text: &str) -> Vec<usize> {
+    let mut seen = std::collections::BTreeSet::new();
+    let sentences = text.split_inclusive(". ").scan(0, |at, sentence| {
+        *at += sentence.len();
+        Some((*at, sentence.trim_matches([' ', '.']).to_lowercase()))
+    });
+    sentences.filter(|(_, s)| !s.is_empty() && !seen.insert(s.clone())).map(|(at, _)| at).collect()
 }
 
 /// Minutes since the Unix epoch.

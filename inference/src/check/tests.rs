@@ -176,6 +176,9 @@ fn what_is_not_backed_is_refused_with_its_reason() {
         ("Heart rate rising from 118 /min.", Why::Number),
         ("Heart rate 118 /min since 03:10.", Why::Time),
         ("Heart rate 118 /min for 03:10.", Why::Time),
+        ("Lactate high. Also heart rate.", Why::Empty),
+        ("Lactate high. In the background, heart rate.", Why::Empty),
+        ("Lactate high. Lactate high.", Why::Empty),
         ("Mr Smith.", Why::Word),
         ("Signs x3.", Why::Word),
         ("<b>Heart rate</b>.", Why::Markup),
@@ -185,7 +188,7 @@ fn what_is_not_backed_is_refused_with_its_reason() {
     ] {
         assert!(reasons(text).contains(&want), "{text}: {:?}", reasons(text));
     }
-    let long = format!("{}.", "signs ".repeat(MAX_WORDS + 1).trim_end());
+    let long = format!("Lactate high {}.", "signs ".repeat(MAX_WORDS + 1).trim_end());
     assert_eq!(reasons(&long), [Why::TooLong]);
 }
 

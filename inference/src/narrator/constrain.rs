@@ -5,11 +5,12 @@
 //! risk), a trend or band of the clause's subject, the alert's own name, a joining word. A slot
 //! stands in the clause that named its fact, once. A text ends after a full stop and the first
 //! three facts; when little room is left, only what leads to that full stop is allowed, so that every
-//! text ends. This makes a faithful text likely; the checker, which shares no code with this, decides.
+//! text ends. A sentence claims something, what is named is said something of, doubt is told once, and
+//! what is missing comes last: a model that has said all and goes on babbles ("The background, heart rate."). This makes a faithful text likely; the checker, which shares no code with this, decides.
 
 use std::collections::BTreeSet;
 
-use bedwatch_schemas::evidence::Subject;
+use bedwatch_schemas::evidence::{Band, Subject};
 use tokenizers::Tokenizer;
 
 use super::{
@@ -27,6 +28,8 @@ const ENDING: (usize, usize) = (6, 4);
 /// Tokens and words that a sentence about what is missing needs, and one about what would clear the
 /// risk.
 const SENTENCE: (usize, usize) = (10, 24);
+/// Tokens and words that a fact needs from its name to its value.
+const FACT: usize = 5;
 /// Most joining words in such a sentence ("a recent", "and").
 const JOINING: usize = 4;
 /// Words that would stretch a value beyond what it is ("rising by", "over").
@@ -147,6 +150,14 @@ struct State {
     had: (bool, bool),
     /// A bracket is open.
     open: bool,
+    /// Something was said of what the clause names.
+    claimed: bool,
+    /// The sentence has claimed something.
+    said: bool,
+    /// That the model is unsure, and that the picture is unfamiliar to it, were told.
+    doubts: (bool, bool),
+    /// What is missing was told: the text is over.
+    over: bool,
 }
 
 /// A phrase with what it claims.
@@ -184,6 +195,10 @@ impl<'a> Constraint<'a> {
             joining: 0,
             had: (false, false),
             open: false,
+            claimed: false,
+            said: false,
+            doubts: (false, false),
+            over: false,
         };
         let mut all = Self {
             vocabulary,
@@ -266,7 +281,12 @@ impl<'a> Constraint<'a> {
                 // A bracket holds what is said of the value before it. A change is named by its own
                 // name, once, and waits for its value.
                 let clears = || subjects.len() == 1 && !state.waits() && named & !state.changes != 0;
-                !state.open && named != 0 && (state.mode != Mode::Clears || clears())
+                let of_mode = match state.mode {
+                    Mode::Facts => self.can_be_said(state, named),
+                    Mode::Missing => true,
+                    Mode::Clears => clears(),
+                };
+                !state.open && named != 0 && of_mode
             }
             Term::Trend(direction) => any(&|i| facts[i].trend.is_some_and(|t| t.direction == *direction)),
             Term::Band(bands) => any(&|i| bands.contains(&facts[i].band)),
@@ -280,9 +300,23 @@ impl<'a> Constraint<'a> {
                     && !state.bound
                     && named.any(|(i, c)| state.subject >> i & 1 == 1 && c.bound == *bound)
             }
-            Term::Unsure | Term::Unfamiliar => state.mode == Mode::Facts && !state.open,
+            Term::Unsure => state.mode == Mode::Facts && !state.open && !state.doubts.0,
+            Term::Unfamiliar => state.mode == Mode::Facts && !state.open && !state.doubts.1,
             Term::Condition | Term::Forbidden | Term::Feed(_) => false,
         }
+    }
+
+    /// Whether there is something left to say of one of these facts: its value, its trend or its band.
+    fn can_be_said(&self, state: &State, named: u32) -> bool {
+        let mut facts = self.prompt.facts.iter().enumerate().filter(|(i, _)| named >> i & 1 == 1);
+        facts.any(|(i, f)| state.all_told >> i & 1 == 0 || f.trend.is_some() || f.band != Band::Unknown)
+    }
+
+    /// Whether a word begins something that is said of the clause's subject.
+    fn claims(&self, word: &str) -> bool {
+        let state = self.settled().unwrap_or(self.state);
+        let claim = |term: &Term| matches!(term, Term::Trend(_) | Term::Band(_)) && self.permits(&state, term);
+        self.phrases.iter().any(|(words, term)| words[0] == word && claim(term))
     }
 
     /// Whether a phrase may begin here: as [`Self::permits`], and there is room for its sentence.
@@ -291,6 +325,7 @@ impl<'a> Constraint<'a> {
         let fits = match term {
             Term::Missing => room(SENTENCE.0),
             Term::Clears => self.last == "." && room(SENTENCE.1),
+            Term::Subject(_) if state.mode == Mode::Facts => room(FACT),
             _ => true,
         };
         fits && self.permits(state, term)
@@ -304,8 +339,13 @@ impl<'a> Constraint<'a> {
                 state.subject = self.naming(state.mode, subjects);
                 state.told = None;
                 state.bound = false;
+                state.claimed = false;
                 state.named |= state.mode == Mode::Missing;
             }
+            Term::Trend(_) | Term::Band(_) => (state.claimed, state.said) = (true, true),
+            Term::Kind(_) => state.said = true,
+            Term::Unsure => (state.said, state.doubts.0) = (true, true),
+            Term::Unfamiliar => (state.said, state.doubts.1) = (true, true),
             Term::Missing => {
                 state.had.0 = true;
                 state =
@@ -360,18 +400,32 @@ impl<'a> Constraint<'a> {
         if !self.possible(class, word) {
             return false;
         }
-        let ending = self.tokens_left <= ENDING.0 || self.words_left <= ENDING.1;
-        if !ending {
+        if !self.is_ending() {
             return *class != Class::Eos || self.said_enough();
         }
         // The end is near: the full stop as soon as it can stand, until then only what leads there.
         match class {
             Class::Eos | Class::Stop | Class::Close | Class::Change(_) => true,
+            // What was named last still waits for its value.
+            Class::Slot(_) => !self.possible(&Class::Stop, "."),
             Class::Word => {
-                self.last != "." && !self.possible(&Class::Stop, ".") && !self.possible(&Class::Close, ")")
+                let waits = self.settled().is_some_and(|s| s.mode == Mode::Facts && !s.is_said());
+                self.last != "."
+                    && !self.possible(&Class::Stop, ".")
+                    && !self.possible(&Class::Close, ")")
+                    && (!waits || self.continues_pending(word) || self.claims(word))
             }
             _ => false,
         }
+    }
+
+    /// Whether only what leads to the end may follow.
+    const fn is_ending(&self) -> bool {
+        self.tokens_left <= ENDING.0 || self.words_left <= ENDING.1
+    }
+
+    fn continues_pending(&self, word: &str) -> bool {
+        !self.pending.is_empty() && self.continues(word)
     }
 
     fn said_enough(&self) -> bool {
@@ -407,7 +461,8 @@ impl<'a> Constraint<'a> {
 
     /// Whether a token may stand here at all.
     fn possible(&self, class: &Class, word: &str) -> bool {
-        if !self.is_whole(class, word) {
+        let over = self.state.over && self.last == "." && self.said_enough();
+        if !self.is_whole(class, word) || (over && *class != Class::Eos) {
             return false;
         }
         if *class == Class::Word {
@@ -438,13 +493,13 @@ impl<'a> Constraint<'a> {
                     && state.changes >> n & 1 == 0
             }
             Class::Pause => match state.mode {
-                Mode::Facts => after_word && !state.open,
+                Mode::Facts => after_word && !state.open && state.is_said(),
                 Mode::Missing => after_word,
                 Mode::Clears => false,
             },
             Class::Stop => {
                 let whole = match state.mode {
-                    Mode::Facts => true,
+                    Mode::Facts => state.is_said() && (state.said || self.is_ending()),
                     Mode::Missing => state.named,
                     Mode::Clears => state.changes.count_ones() as usize == self.prompt.changes.len(),
                 };
@@ -491,6 +546,7 @@ impl<'a> Constraint<'a> {
         match class {
             Class::Slot(n) => {
                 self.state.told = Some(*n);
+                (self.state.claimed, self.state.said) = (true, true);
                 self.state.all_told |= 1 << n;
             }
             Class::Change(n) => self.state.changes |= 1 << n,
@@ -501,7 +557,16 @@ impl<'a> Constraint<'a> {
                 self.state.told = None;
             }
             Class::Stop => {
-                self.state = State { mode: Mode::Facts, subject: 0, told: None, bound: false, ..self.state };
+                let over = self.state.over || self.state.mode == Mode::Missing;
+                self.state = State {
+                    mode: Mode::Facts,
+                    subject: 0,
+                    told: None,
+                    bound: false,
+                    said: false,
+                    over,
+                    ..self.state
+                };
             }
             _ => {}
         }
@@ -519,6 +584,11 @@ impl State {
     /// Whether the change named last still waits for its value.
     const fn waits(&self) -> bool {
         self.subject & !self.changes != 0
+    }
+
+    /// Whether something was said of what the clause names, if it names something.
+    const fn is_said(&self) -> bool {
+        self.subject == 0 || self.claimed
     }
 }
 
