@@ -119,10 +119,18 @@ pub(crate) fn duration(text: &str) -> Result<Span, String> {
 
 /// The configuration file and the environment's overrides.
 fn load_config(file: Option<&PathBuf>) -> anyhow::Result<crate::config::Config> {
-    let environment = std::env::vars_os()
-        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
-        .collect();
-    Ok(crate::config::Config::load(file.map(PathBuf::as_path), &environment)?)
+    Ok(crate::config::Config::load(file.map(PathBuf::as_path), &environment()?)?)
+}
+
+/// Our variables of the environment.
+fn environment() -> anyhow::Result<std::collections::BTreeMap<String, String>> {
+    let named = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v)));
+    let ours = named.filter(|(k, _)| k.starts_with("BEDWATCH_"));
+    ours.map(|(k, v)| match v.into_string() {
+        Ok(v) => Ok((k, v)),
+        Err(_) => anyhow::bail!("the environment variable {k} is not UTF-8"),
+    })
+    .collect()
 }
 
 #[cfg(test)]

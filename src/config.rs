@@ -1,20 +1,34 @@
 //! The configuration: one TOML file with documented defaults (`bedwatch config default` prints
-//! them), environment overrides (`BEDWATCH__KAFKA__BOOTSTRAP=...`), unknown keys refused.
+//! them), environment overrides (`BEDWATCH__KAFKA__BOOTSTRAP=...`), unknown keys refused with the
+//! nearest known one, secrets out of files ([`crate::secrets`]).
+//!
+//! [`read`] turns text and environment into a configuration and everything wrong with them,
+//! [`offline`] looks at what it names: files, addresses, bundles.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use bedwatch_ingest::kafka::Topics;
+use bedwatch_ingest::kafka::{Properties, Topics};
 use bedwatch_schemas::time::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{engine, narration};
+use crate::{engine, narration, secrets};
 
+mod keys;
 mod narrator;
+mod offline;
+mod problem;
+mod read;
+mod render;
 
 pub use narrator::{Backend, Narrator};
+pub use problem::{Place, Problem, Problems, Severity};
 
 /// Everything configurable.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The broker and its topics.
@@ -42,7 +56,7 @@ pub struct Config {
 }
 
 /// The broker and its topics.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Kafka {
     /// `host:port`, several with commas.
@@ -54,8 +68,9 @@ pub struct Kafka {
     pub instance: Option<String>,
     /// Topic names.
     pub topics: Topics,
-    /// librdkafka properties (security, quotas).
-    pub properties: BTreeMap<String, String>,
+    /// librdkafka properties (security, quotas). Of a name that ends in `_file` the value is the path of
+    /// a file that holds it: `"sasl.password_file"`, `"ssl.key.password_file"`.
+    pub properties: Properties,
 }
 
 impl Default for Kafka {
@@ -65,13 +80,13 @@ impl Default for Kafka {
             group: "bedwatch".to_owned(),
             instance: None,
             topics: Topics::default(),
-            properties: BTreeMap::new(),
+            properties: Properties::default(),
         }
     }
 }
 
 /// The engine's pace.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Engine {
     /// Length of a cell of arrival time, ms.
@@ -102,7 +117,7 @@ impl Default for Engine {
 }
 
 /// Model bundles.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Models {
     /// The folder of bundles; found beside the sources or the binary when empty.
@@ -138,7 +153,7 @@ impl Default for Models {
 }
 
 /// Checkpoints.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct State {
     /// The folder of checkpoints; empty: none are written, and a start replays the topics.
@@ -154,7 +169,7 @@ impl Default for State {
 }
 
 /// HTTP.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     /// Address of the ward page, metrics and health; empty: none. Only loopback is allowed: there
@@ -174,74 +189,82 @@ pub enum Error {
     /// The file cannot be read.
     #[error("the configuration {0} cannot be read: {1}")]
     Read(PathBuf, std::io::Error),
-    /// The text is not TOML or a key is unknown or of the wrong type.
+    /// Everything wrong with it.
     #[error("the configuration is refused: {0}")]
-    Parse(String),
-    /// A value is out of its range.
-    #[error("the configuration is refused: {0}")]
-    Range(&'static str),
-    /// The gateway's part.
-    #[error(transparent)]
-    Gateway(#[from] crate::gateway::Error),
-    /// The sinks' part.
-    #[error(transparent)]
-    Sinks(#[from] crate::sinks::Error),
+    Refused(Problems),
+    /// A secret of Kafka's properties.
+    #[error("kafka.properties.{0}: {1}")]
+    Secret(String, secrets::Error),
 }
 
-const PREFIX: &str = "BEDWATCH__";
-
 impl Config {
-    /// Reads a file (or nothing) and the environment's overrides.
+    /// Reads a file (or nothing) and the environment's overrides, and the secrets of Kafka's properties
+    /// from their files.
     ///
     /// # Errors
-    /// When the file cannot be read, a key is unknown or a value out of range.
-    pub fn load(
-        file: Option<&std::path::Path>,
-        environment: &BTreeMap<String, String>,
-    ) -> Result<Self, Error> {
-        let text = match file {
-            Some(path) => std::fs::read_to_string(path).map_err(|e| Error::Read(path.to_owned(), e))?,
-            None => String::new(),
-        };
-        let mut table: toml::Table =
-            text.parse().map_err(|e: toml::de::Error| Error::Parse(e.to_string()))?;
-        for (key, value) in environment {
-            if let Some(path) = key.strip_prefix(PREFIX) {
-                overlay(&mut table, &path.to_ascii_lowercase(), value)?;
-            }
-        }
-        let config: Self =
-            table.try_into().map_err(|e: toml::de::Error| Error::Parse(e.message().to_owned()))?;
-        config.check()?;
+    /// When the file or a secret cannot be read, a key is unknown or a value refused: with all of them.
+    pub fn load(file: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Self, Error> {
+        let mut config = Self::unresolved(file, environment)?;
+        config.kafka.properties = resolved(&config.kafka.properties)?;
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), Error> {
-        if !(10..=5_000).contains(&self.engine.cell_millis) {
-            return Err(Error::Range("engine.cell_millis must be between 10 and 5000"));
+    fn unresolved(file: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Self, Error> {
+        let read = read::read(&text(file)?, environment);
+        match read.problems.is_empty() {
+            true => Ok(read.config),
+            false => Err(Error::Refused(Problems(read.problems))),
         }
-        if self.engine.grace_millis < 0 || self.engine.grace_millis > 5_000 {
-            return Err(Error::Range("engine.grace_millis must be between 0 and 5000"));
-        }
-        if !(0..=60_000).contains(&self.engine.settle_millis) {
-            return Err(Error::Range("engine.settle_millis must be between 0 and 60000"));
-        }
-        if self.engine.assess_every_secs < 1 {
-            return Err(Error::Range("engine.assess_every_secs must be at least 1"));
-        }
-        if self.engine.forget_after_hours < 1 {
-            return Err(Error::Range("engine.forget_after_hours must be at least 1"));
-        }
-        self.alerts.check().map_err(Error::Range)?;
-        self.gateway.check()?;
-        self.sinks.check()?;
-        self.narrator.check()
+    }
+
+    /// The configuration of a file and the environment as far as it is understood, and everything that
+    /// is wrong with it and with what it names on this machine. Nothing is connected.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn examine(
+        file: Option<&Path>,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<(Self, Vec<Problem>), Error> {
+        let read = read::read(&text(file)?, environment);
+        let said: Vec<Option<String>> = read.problems.iter().map(|p| p.key.clone()).collect();
+        // What is wrong as it stands has been said.
+        let named = offline::problems(&read.config).into_iter();
+        let named = named.filter(|found| found.key.is_none() || !said.contains(&found.key)).map(|found| {
+            let place = found.key.as_ref().and_then(|key| read.places.get(key)).cloned();
+            found.at(place)
+        });
+        let mut problems: Vec<Problem> = read.problems.into_iter().chain(named).collect();
+        problems.sort();
+        Ok((read.config, problems))
+    }
+
+    /// Values out of their ranges.
+    fn ranges(&self) -> Vec<Problem> {
+        let engine = &self.engine;
+        let own = [
+            ((10..=5_000).contains(&engine.cell_millis), "engine.cell_millis must be between 10 and 5000"),
+            ((0..=5_000).contains(&engine.grace_millis), "engine.grace_millis must be between 0 and 5000"),
+            (
+                (0..=60_000).contains(&engine.settle_millis),
+                "engine.settle_millis must be between 0 and 60000",
+            ),
+            (engine.assess_every_secs >= 1, "engine.assess_every_secs must be at least 1"),
+            (engine.forget_after_hours >= 1, "engine.forget_after_hours must be at least 1"),
+        ];
+        let mut problems: Vec<Problem> =
+            own.into_iter().filter(|(holds, _)| !holds).map(|(_, why)| Problem::range(why)).collect();
+        problems.extend(self.alerts.check().err().map(Problem::range));
+        problems.extend(self.gateway.faults().into_iter().map(|e| Problem::range(e.said())));
+        problems.extend(self.sinks.faults().into_iter().map(Problem::range));
+        problems.extend(self.narrator.faults().into_iter().map(Problem::range));
+        problems
     }
 
     /// The defaults as TOML.
     #[must_use]
     pub fn default_toml() -> String {
-        toml::to_string_pretty(&Self::default()).expect("the defaults are plain data")
+        render::defaults()
     }
 
     /// A short hash of what decides alerts: it goes into every alert.
@@ -294,78 +317,25 @@ impl Config {
     }
 }
 
-/// Puts `a__b` = value over the table, as a TOML value where it is one, else as text.
-fn overlay(table: &mut toml::Table, path: &str, value: &str) -> Result<(), Error> {
-    let mut keys: Vec<&str> = path.split("__").collect();
-    let last = keys.pop().unwrap_or_default();
-    let mut at = table;
-    for key in keys {
-        let entry = at.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        at = entry
-            .as_table_mut()
-            .ok_or_else(|| Error::Parse(format!("{PREFIX}{path}: {key} is not a section")))?;
+fn text(file: Option<&Path>) -> Result<String, Error> {
+    match file {
+        Some(path) => std::fs::read_to_string(path).map_err(|e| Error::Read(path.to_owned(), e)),
+        None => Ok(String::new()),
     }
-    let parsed = format!("v = {value}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("v"));
-    at.insert(last.to_owned(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())));
-    Ok(())
+}
+
+/// The properties with the content of the files that some are given by.
+fn resolved(given: &Properties) -> Result<Properties, Error> {
+    use bedwatch_ingest::kafka::properties::FILE;
+    let plain = given.0.iter().filter(|(name, _)| !name.ends_with(FILE));
+    let mut all: BTreeMap<String, String> = plain.map(|(k, v)| (k.clone(), v.clone())).collect();
+    for (name, path) in given.files() {
+        let secret = secrets::read(Path::new(path)).and_then(|secret| secret.line());
+        let secret = secret.map_err(|e| Error::Secret(format!("{name}{FILE}"), e))?;
+        all.insert(name.to_owned(), secret);
+    }
+    Ok(Properties(all))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn clock() -> std::sync::Arc<dyn crate::clock::Clock> {
-        std::sync::Arc::new(crate::clock::SystemClock::default())
-    }
-
-    #[test]
-    fn the_printed_defaults_are_the_defaults() {
-        let text = Config::default_toml();
-        let again: Config = toml::from_str(&text).unwrap();
-        assert_eq!(toml::to_string(&again).unwrap(), toml::to_string(&Config::default()).unwrap());
-    }
-
-    #[test]
-    fn unknown_keys_and_bad_values_are_refused_and_the_environment_overrides() {
-        let dir = std::env::temp_dir().join(format!("bedwatch-config-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let file = dir.join("c.toml");
-        std::fs::write(&file, "[kafka]\nbootstrap = 'a:1'\n").unwrap();
-        let none = BTreeMap::new();
-        assert_eq!(Config::load(Some(&file), &none).unwrap().kafka.bootstrap, "a:1");
-        let env = BTreeMap::from([
-            ("BEDWATCH__KAFKA__BOOTSTRAP".to_owned(), "b:2".to_owned()),
-            ("BEDWATCH__ENGINE__CELL_MILLIS".to_owned(), "50".to_owned()),
-        ]);
-        let config = Config::load(Some(&file), &env).unwrap();
-        assert_eq!((config.kafka.bootstrap.as_str(), config.engine.cell_millis), ("b:2", 50));
-        std::fs::write(&file, "[kafka]\nbotstrap = 'a:1'\n").unwrap();
-        let error = Config::load(Some(&file), &none).unwrap_err().to_string();
-        assert!(error.contains("botstrap") && error.contains("bootstrap"), "{error}");
-        for refused in [
-            "[engine]\ncell_millis = 0\n",
-            "[narrator]\nbackend = 'openai'\n",
-            "[alerts.lifecycle]\nescalate_high_secs = -1\n",
-            "[alerts.lifecycle]\nsnooze_max_minutes = 0\n",
-            "[alerts.lifecycle]\nexpire_after_hours = -1\n",
-            "[alerts.budget]\nunit_per_bed_per_12h = -0.5\n",
-            "[alerts.budget]\nbed_per_day = 6\n",
-            "[narrator]\nbackend = 'oracle'\n",
-            "[narrator]\ntimeout_millis = 0\n",
-            "[narrator]\nbreaker_failures = 0\n",
-        ] {
-            std::fs::write(&file, refused).unwrap();
-            assert!(Config::load(Some(&file), &none).is_err(), "{refused}");
-        }
-        let server = "[narrator]\nbackend = 'openai'\nurl = 'http://127.0.0.1:8000/v1'\nmodel = 'm'\n";
-        std::fs::write(&file, server).unwrap();
-        Config::load(Some(&file), &none).unwrap().narrator.server(clock()).unwrap();
-        for refused in ["url = 'https://host/v1'", "url = 'host'", "api_key_file = '/nowhere'"] {
-            let key = refused.split(' ').next().unwrap();
-            let lines: Vec<&str> = server.lines().filter(|l| !l.starts_with(key)).collect();
-            std::fs::write(&file, format!("{}\n{refused}\n", lines.join("\n"))).unwrap();
-            assert!(Config::load(Some(&file), &none).unwrap().narrator.server(clock()).is_err(), "{refused}");
-        }
-        std::fs::remove_dir_all(&dir).unwrap();
-    }
-}
+mod tests;

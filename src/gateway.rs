@@ -34,11 +34,31 @@ use tokio_util::sync::CancellationToken;
 pub use config::{Config, Error, Fhir, Mllp, Tls};
 pub use counters::Counters;
 
-use crate::clock::Clock;
+use crate::{clock::Clock, secrets};
 use intake::Intake;
 
 /// How long the broker may take to name its topics at the start.
 const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// What the gateway would say of the files it would read, by their keys; nothing listens.
+#[must_use]
+pub fn offline(config: &Config) -> Vec<(&'static str, String)> {
+    let mut faults = Vec::new();
+    let mut look = |key, result: Result<(), String>| faults.extend(result.err().map(|why| (key, why)));
+    if let Err(error) = config.tls.acceptor() {
+        look("gateway.tls", Err(error.to_string()));
+    }
+    if !config.pseudonym_secret_file.as_os_str().is_empty() {
+        let secret = secrets::read(&config.pseudonym_secret_file).map_err(|e| e.to_string());
+        let made = secret.and_then(|s| Pseudonyms::new(s.bytes()).map_err(|e| e.to_string()));
+        look("gateway.pseudonym_secret_file", made.map(|_| ()));
+    }
+    if !config.fhir.token_file.as_os_str().is_empty() {
+        let token = config::token(&config.fhir.token_file);
+        look("gateway.fhir.token_file", token.map(|_| ()).map_err(|e| e.said()));
+    }
+    faults
+}
 
 /// A gateway at work.
 #[derive(Debug)]
@@ -78,7 +98,7 @@ impl Gateway {
         tokio::task::spawn_blocking(move || asked.check(START_LIMIT)).await??;
         let pseudonyms = match &own.pseudonym_secret_file {
             path if path.as_os_str().is_empty() => None,
-            path => Some(Pseudonyms::new(&config::read(path)?)?),
+            path => Some(Pseudonyms::new(secrets::read(path)?.bytes())?),
         };
         let counters = Arc::new(Counters::new(metrics));
         let intake = Arc::new(Intake::new(courier, config, pseudonyms, clock, counters.clone()));

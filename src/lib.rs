@@ -18,6 +18,7 @@ pub mod narration;
 pub mod recorder;
 pub mod recording;
 pub mod replay;
+pub mod secrets;
 pub mod setup;
 pub mod sinks;
 pub mod terminal;

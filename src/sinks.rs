@@ -32,6 +32,23 @@ pub use hub::Hub;
 
 use crate::{clock::Clock, config::Config as Whole};
 
+/// What the sinks would say of their files and addresses, by their keys; nothing is connected.
+#[must_use]
+pub fn offline(own: &Config, clock: &Arc<dyn Clock>) -> Vec<(&'static str, String)> {
+    let mut faults = Vec::new();
+    let mut look = |key, made: Result<(), Error>| faults.extend(made.err().map(|e| (key, e.to_string())));
+    if !own.fhir.url.is_empty() {
+        look("sinks.fhir", fhir::Server::new(&own.fhir, own.timeout()).map(|_| ()));
+    }
+    if !own.hl7v2.address.is_empty() {
+        look("sinks.hl7v2", mllp::Receiver::new(&own.hl7v2, own.timeout()).map(|_| ()));
+    }
+    if !own.webhook.url.is_empty() {
+        look("sinks.webhook", webhook::Hook::new(&own.webhook, own.timeout(), clock.clone()).map(|_| ()));
+    }
+    faults
+}
+
 /// The running sinks.
 pub struct Sinks {
     stop: watch::Sender<bool>,

@@ -87,7 +87,7 @@ fn an_answer_over_http_is_a_record_then_the_alerts_next_message_then_a_row() {
         r#"{{"schema":"vitals/1","patient":"p","source":"m","time":"{}","values":[{{"signal":"spo2","value":80,"unit":"%"}}]}}"#,
         now.as_event_time()
     );
-    let properties = BTreeMap::new();
+    let properties = bedwatch_ingest::kafka::Properties::default();
     let bootstrap = broker.bootstrap().to_owned();
     let to = sink::Config { bootstrap: bootstrap.clone(), topics: topics.clone(), properties };
     let sink = Sink::connect(&to).unwrap();

@@ -19,9 +19,55 @@ fn the_printed_default_configuration_is_accepted() {
     std::fs::write(&file, ok(bedwatch().args(["config", "default"])).stdout).unwrap();
     ok(bedwatch().args(["config", "check"]).arg(&file));
     std::fs::write(&file, "[engine]\ncel_millis = 5\n").unwrap();
-    let refused = bedwatch().args(["config", "check"]).arg(&file).output().unwrap();
+    let refused = bedwatch().args(["run", "--config"]).arg(&file).output().unwrap();
     assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("cel_millis"));
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(error.contains("did you mean engine.cell_millis?"), "{error}");
+}
+
+/// 0: it stands; 1: it does not, and everything wrong is told at once; 2: the command is wrong.
+#[test]
+fn config_check_tells_everything_at_once() {
+    let folder = Folder::new("config-check");
+    let file = folder.join("bedwatch.toml");
+    let check = |text: &str, json: bool| {
+        std::fs::write(&file, text).unwrap();
+        let mut command = bedwatch();
+        command.args(["config", "check"]).arg(&file).args(json.then_some("--json"));
+        command.env("BEDWATCH__KAFKA__GRUOP", "ward");
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let wrong = "[engine]\ncel_millis = 5\n[http]\nlisten = '0.0.0.0:80'\n[kafka.properties]\n'sasl.password' = 'canary-4711'\n";
+    let (code, told) = check(wrong, false);
+    assert_eq!(code, Some(1));
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "error: line 2, column 1: engine.cel_millis is no key of the configuration; did you mean engine.cell_millis?",
+            "error: line 4, column 10: http.listen must be a loopback address: the ward page has no authentication of its own",
+            "warning: line 6, column 19: kafka.properties.sasl.password stands in the clear; write \"sasl.password_file\" with the path of a file",
+            "error: BEDWATCH__KAFKA__GRUOP: kafka.gruop is no key of the configuration; did you mean BEDWATCH__KAFKA__GROUP?",
+        ]
+    );
+    let (code, told) = check(wrong, true);
+    let verdict: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(
+        (code, &verdict["stands"], &verdict["hash"]),
+        (Some(1), &false.into(), &serde_json::Value::Null)
+    );
+    assert_eq!(verdict["problems"].as_array().unwrap().len(), 4);
+    assert_eq!(verdict["problems"][1]["key"], "http.listen");
+    assert_eq!(verdict["problems"][1]["place"], serde_json::json!({"line": 4, "column": 10}));
+    assert!(!told.contains("canary"));
+    std::fs::write(&file, "[engine]\ncell_millis = 50\n").unwrap();
+    let stands = ok(bedwatch().args(["config", "check", "--json"]).arg(&file));
+    let verdict: serde_json::Value = serde_json::from_slice(&stands.stdout).unwrap();
+    assert_eq!((&verdict["stands"], verdict["hash"].as_str().unwrap().len()), (&true.into(), 16));
+    let missing = bedwatch().args(["config", "check", "/nowhere.toml"]).output().unwrap();
+    assert_eq!(missing.status.code(), Some(1));
+    assert_eq!(bedwatch().args(["config", "chekc"]).output().unwrap().status.code(), Some(2));
 }
 
 #[test]

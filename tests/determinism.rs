@@ -116,7 +116,7 @@ pub fn produce(
     partitions: i32,
     batch_messages: &str,
 ) -> u64 {
-    let properties = BTreeMap::from([
+    let properties = bedwatch_ingest::kafka::Properties::from([
         ("batch.num.messages".to_owned(), batch_messages.to_owned()),
         ("linger.ms".to_owned(), "20".to_owned()),
     ]);

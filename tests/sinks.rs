@@ -51,7 +51,7 @@ impl Site {
         let producer = Sink::connect(&sink::Config {
             bootstrap: config.kafka.bootstrap.clone(),
             topics,
-            properties: BTreeMap::new(),
+            properties: Default::default(),
         })
         .unwrap();
         let runtime =

@@ -26,6 +26,7 @@ use bedwatch_schemas::{
     time::{EventTime, Span},
     withheld::WithheldReason,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence;
@@ -42,7 +43,7 @@ const GREATEST: f64 = 1.0;
 pub const REPEAT: f64 = 0.7;
 
 /// The budget's settings.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
     /// Whether alerts are withheld for it. Off by default: what a ward may miss is the ward's to say.

@@ -1,12 +1,13 @@
 //! The alert policy's settings with their defaults and reasons.
 
 use bedwatch_schemas::{alert::AlertKind, feedback::MAX_SNOOZE_MINUTES, time::Span};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{budget::Budget, lifecycle};
 
 /// How the episodes of one kind behave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Timing {
     /// Whether the kind alerts at all.
@@ -45,7 +46,7 @@ impl Timing {
 }
 
 /// The policy's settings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Sepsis head.

@@ -20,6 +20,7 @@ use bedwatch_schemas::{
     time::{EventTime, Span},
     withheld::{Fate, WithheldReason},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What people said of one alert that is kept with it; further words push the oldest out. The topic
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 pub const KEPT: usize = 16;
 
 /// How alerts live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// After how long without anyone taking it on an alert of high priority is escalated, seconds; 0

@@ -1,10 +1,11 @@
 //! The settings of the features stage: plain data, no defaults hidden elsewhere.
 
 use bedwatch_schemas::time::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which edges SOFA uses where the published table and the code that most papers ran disagree.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SofaEdges {
     /// mimic-code: bilirubin >= 12.0 mg/dL and creatinine >= 5.0 mg/dL score 4.
@@ -16,7 +17,7 @@ pub enum SofaEdges {
 
 /// The settings of a patient's state. It is part of a checkpoint; [`crate::state::PatientState`]
 /// takes a changed one by `set_config`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How much older than the newest value of its signal a vital may be and still enter.

@@ -1,12 +1,13 @@
 //! The one entrance: a record of any stream to its events and rejections.
 
 use bedwatch_schemas::{event::Stream, time::Span};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Decoded, FUTURE_TOLERANCE, Record, cgm, feedback, fhir, hl7, vitals, waveforms};
 
 /// What a site may set of the decoders.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// HL7 v2.

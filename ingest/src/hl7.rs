@@ -36,6 +36,7 @@ use bedwatch_schemas::{
     signal::Signal,
     time::{EventTime, Span},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Decoded, Record, Units};
@@ -48,7 +49,7 @@ pub const MAX_BYTES: usize = 4 << 20;
 pub const MAX_REJECTIONS: usize = 1_000;
 
 /// What a site may set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The offset of timestamps that name no zone, in minutes east of UTC.

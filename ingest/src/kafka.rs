@@ -9,14 +9,16 @@ pub mod embedded;
 pub mod follow;
 pub mod gap;
 pub mod headers;
+pub mod properties;
 pub mod sink;
 pub mod source;
 
-use std::collections::BTreeMap;
-
 use bedwatch_schemas::event::Stream;
 use rdkafka::{ClientConfig, error::KafkaError};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use properties::Properties;
 
 /// Why Kafka could not be reached or used. The texts are the client's own; they hold topic names
 /// and error codes, never a message.
@@ -54,12 +56,12 @@ impl Error {
     }
 
     pub(crate) fn client(what: &'static str) -> impl Fn(KafkaError) -> Self {
-        move |source| Self::Client { what, source }
+        move |source| Self::of_client(what, source)
     }
 }
 
 /// The names of the topics (design, section 3).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Topics {
     /// Raw ER7 bytes.
@@ -167,13 +169,13 @@ impl Topics {
 }
 
 /// A client configuration with the given properties; later ones win, so a site's own come last.
-fn client_config(bootstrap: &str, ours: &[(&str, &str)], site: &BTreeMap<String, String>) -> ClientConfig {
+fn client_config(bootstrap: &str, ours: &[(&str, &str)], site: &Properties) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap);
     for (key, value) in ours {
         config.set(*key, *value);
     }
-    for (key, value) in site {
+    for (key, value) in &site.0 {
         config.set(key, value);
     }
     config

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 use bedwatch_inference::{check, lexicon::Lexicon};
 use bedwatch_ingest::kafka::{
-    Topics,
+    Properties, Topics,
     embedded::Broker,
     sink::{self, Sink},
 };
@@ -156,7 +156,7 @@ fn feed_ward(args: &Args, bootstrap: &str, topics: &Topics, shared: &Shared) -> 
     let sink = Sink::connect(&sink::Config {
         bootstrap: bootstrap.to_owned(),
         topics: topics.clone(),
-        properties: BTreeMap::new(),
+        properties: Properties::default(),
     })?;
     let start = feed::live_start(&*shared.clock, args.beds, args.history);
     let mut ward = Ward::new(WardConfig {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use bedwatch_ingest::{Record, feedback};
+use bedwatch_ingest::{Record, feedback, kafka};
 use bedwatch_schemas::{
     alert::Alert,
     event::{Event, Stream},
@@ -145,12 +145,13 @@ fn read(
 ) -> anyhow::Result<()> {
     const WAIT: Duration = Duration::from_secs(30);
     let mut client = ClientConfig::new();
-    for (key, value) in &config.kafka.properties {
+    for (key, value) in &config.kafka.properties.0 {
         client.set(key, value);
     }
     client.set("bootstrap.servers", bootstrap).set("group.id", "bedwatch-feedback-export");
     client.set("enable.auto.commit", "false");
-    let consumer: BaseConsumer = client.create()?;
+    let consumer: BaseConsumer =
+        client.create().map_err(|e| kafka::Error::of_client("making a consumer", e))?;
     let metadata = consumer
         .fetch_metadata(Some(topic), WAIT)
         .with_context(|| format!("Kafka at {bootstrap} does not answer"))?;

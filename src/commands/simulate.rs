@@ -69,7 +69,7 @@ fn into_kafka(args: &Args, bootstrap: &str) -> anyhow::Result<()> {
     let sink = Sink::connect(&sink::Config {
         bootstrap: bootstrap.to_owned(),
         topics: Topics::default(),
-        properties: std::collections::BTreeMap::new(),
+        properties: bedwatch_ingest::kafka::Properties::default(),
     })?;
     let start = feed::live_start(&*clock, args.beds, args.history);
     let mut ward = ward(args, start)?;

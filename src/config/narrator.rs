@@ -5,13 +5,13 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context;
 use bedwatch_inference::backend::{breaker, openai};
 use bedwatch_schemas::time::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Error;
-use crate::clock::Clock;
+use crate::{clock::Clock, secrets};
 
 /// Who writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// The bundle named by `models.narrator`, in this process.
@@ -22,7 +22,7 @@ pub enum Backend {
 }
 
 /// The narrator.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Narrator {
     /// After the triggering sample the template speaks, ms.
@@ -66,23 +66,27 @@ impl Default for Narrator {
 }
 
 impl Narrator {
-    /// Whether the values are in their ranges.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        if self.deadline_millis < 0 {
-            return Err(Error::Range("narrator.deadline_millis must not be negative"));
-        }
-        if !(1..=60_000).contains(&self.timeout_millis) {
-            return Err(Error::Range("narrator.timeout_millis must be between 1 and 60000"));
-        }
-        if self.breaker_failures < 1 || !(1..=86_400).contains(&self.breaker_rest_secs) {
-            return Err(Error::Range(
-                "narrator.breaker_failures must be at least 1, and breaker_rest_secs between 1 and 86400",
-            ));
-        }
-        if self.backend == Backend::OpenAi && (self.url.is_empty() || self.model.is_empty()) {
-            return Err(Error::Range("narrator.backend = \"openai\" needs narrator.url and narrator.model"));
-        }
-        Ok(())
+    /// What is out of its range.
+    pub(super) fn faults(&self) -> Vec<&'static str> {
+        let server = self.backend == Backend::OpenAi;
+        let ranges = [
+            (self.deadline_millis >= 0, "narrator.deadline_millis must not be negative"),
+            (
+                (1..=60_000).contains(&self.timeout_millis),
+                "narrator.timeout_millis must be between 1 and 60000",
+            ),
+            (self.breaker_failures >= 1, "narrator.breaker_failures must be at least 1"),
+            (
+                (1..=86_400).contains(&self.breaker_rest_secs),
+                "narrator.breaker_rest_secs must be between 1 and 86400",
+            ),
+            (!server || !self.url.is_empty(), "narrator.url is wanted where narrator.backend is \"openai\""),
+            (
+                !server || !self.model.is_empty(),
+                "narrator.model is wanted where narrator.backend is \"openai\"",
+            ),
+        ];
+        ranges.into_iter().filter(|(holds, _)| !holds).map(|(_, why)| why).collect()
     }
 
     /// The backend over the server. It need not be up.
@@ -97,11 +101,14 @@ impl Narrator {
             let bytes = std::fs::read(path);
             Ok(Some(bytes.with_context(|| format!("the narrator's file {} cannot be read", path.display()))?))
         };
-        let key = read(&self.api_key_file)?;
+        let key = match self.api_key_file.as_os_str().is_empty() {
+            true => None,
+            false => Some(secrets::read(&self.api_key_file)?.line()?),
+        };
         let config = openai::Config {
             url: self.url.clone(),
             model: self.model.clone(),
-            api_key: key.map(|k| String::from_utf8_lossy(&k).trim().to_owned()),
+            api_key: key,
             ca: read(&self.ca_file)?,
             timeout: Duration::from_millis(self.timeout_millis),
             breaker: breaker::Config {

@@ -6,10 +6,13 @@ use std::{
 };
 
 use bedwatch_ingest::{MAX_JSON_BYTES, hl7};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::secrets;
+
 /// The receivers.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Whether `bedwatch run` listens too; `bedwatch gateway` always does.
@@ -44,7 +47,7 @@ impl Default for Config {
 }
 
 /// TLS (1.2 and 1.3), by files in PEM.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
     /// The certificate chain; empty: no TLS.
@@ -57,7 +60,7 @@ pub struct Tls {
 }
 
 /// HL7 v2 over MLLP.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mllp {
     /// The address; empty: none.
@@ -99,7 +102,7 @@ impl Default for Mllp {
 }
 
 /// FHIR over HTTP.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Fhir {
     /// The address; empty: none.
@@ -138,19 +141,22 @@ impl Default for Fhir {
 pub enum Error {
     /// Not an address.
     #[error("{0} is not an address; write it as 127.0.0.1:2575")]
-    Address(String),
+    Address(&'static str),
     /// Beyond this machine and in the clear.
     #[error(
         "{0} is not a loopback address and there is no TLS: set gateway.tls.certificate and gateway.tls.key, \
          or gateway.allow_plaintext where the network itself is protected"
     )]
-    Plaintext(SocketAddr),
+    Plaintext(&'static str),
     /// A number out of its range, or two settings that do not go together.
     #[error("the configuration is refused: {0}")]
     Range(&'static str),
     /// A file that cannot be read.
     #[error("{0} cannot be read: {1}")]
     Read(PathBuf, std::io::Error),
+    /// A secret that is not taken.
+    #[error(transparent)]
+    Secret(#[from] crate::secrets::Error),
     /// A file that is not what it should be.
     #[error("{0}: {1}")]
     Tls(PathBuf, String),
@@ -169,31 +175,41 @@ const MIN_TOKEN: usize = 16;
 
 /// Reads a token.
 pub(super) fn token(path: &Path) -> Result<Vec<u8>, Error> {
-    let token = read(path)?.trim_ascii().to_vec();
+    let token = secrets::read(path)?.bytes().to_vec();
     if token.len() < MIN_TOKEN {
         return Err(Error::Range("the token of gateway.fhir.token_file must have at least 16 bytes"));
     }
     Ok(token)
 }
 
-fn address(listen: &str) -> Result<Option<SocketAddr>, Error> {
+fn address(key: &'static str, listen: &str) -> Result<Option<SocketAddr>, Error> {
     match listen {
         "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| Error::Address(text.to_owned())),
+        text => text.parse().map(Some).map_err(|_| Error::Address(key)),
+    }
+}
+
+impl Error {
+    /// What is wrong, beginning with the key.
+    pub(crate) fn said(&self) -> String {
+        match self {
+            Self::Range(why) => (*why).to_owned(),
+            other => other.to_string(),
+        }
     }
 }
 
 impl Mllp {
     /// Where to listen.
     pub(super) fn address(&self) -> Result<Option<SocketAddr>, Error> {
-        address(&self.listen)
+        address("gateway.mllp.listen", &self.listen)
     }
 }
 
 impl Fhir {
     /// Where to listen.
     pub(super) fn address(&self) -> Result<Option<SocketAddr>, Error> {
-        address(&self.listen)
+        address("gateway.fhir.listen", &self.listen)
     }
 }
 
@@ -204,6 +220,12 @@ impl Config {
     /// # Errors
     /// What is refused, and why.
     pub fn check(&self) -> Result<(), Error> {
+        self.faults().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that is refused.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Error> {
         let ranges = [
             (self.kafka_timeout_secs >= 1, "gateway.kafka_timeout_secs must be at least 1"),
             (
@@ -233,15 +255,21 @@ impl Config {
                 "gateway.tls.client_authorities needs gateway.tls.certificate",
             ),
         ];
-        if let Some((_, why)) = ranges.iter().find(|(holds, _)| !holds) {
-            return Err(Error::Range(why));
-        }
-        for address in [self.mllp.address()?, self.fhir.address()?].into_iter().flatten() {
-            if !address.ip().is_loopback() && !self.tls.is_on() && !self.allow_plaintext {
-                return Err(Error::Plaintext(address));
+        let mut faults: Vec<Error> =
+            ranges.into_iter().filter(|(holds, _)| !holds).map(|(_, why)| Error::Range(why)).collect();
+        let guarded = self.tls.is_on() || self.allow_plaintext;
+        for (key, address) in
+            [("gateway.mllp.listen", self.mllp.address()), ("gateway.fhir.listen", self.fhir.address())]
+        {
+            match address {
+                Err(error) => faults.push(error),
+                Ok(Some(address)) if !address.ip().is_loopback() && !guarded => {
+                    faults.push(Error::Plaintext(key));
+                }
+                Ok(_) => {}
             }
         }
-        Ok(())
+        faults
     }
 }
 

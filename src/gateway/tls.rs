@@ -13,6 +13,7 @@ use tokio_rustls::{
 };
 
 use super::config::{Error, Tls, read};
+use crate::secrets;
 
 impl Tls {
     /// Whether TLS is configured.
@@ -31,7 +32,8 @@ impl Tls {
             move |why: &dyn std::fmt::Display| Error::Tls(path, why.to_string())
         };
         let chain = certificates(&self.certificate)?;
-        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|e| refused(&self.key)(&e))?;
+        let key = PrivateKeyDer::from_pem_slice(secrets::read(&self.key)?.bytes())
+            .map_err(|e| refused(&self.key)(&e))?;
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()

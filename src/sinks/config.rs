@@ -5,10 +5,13 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::secrets;
+
 /// Where alerts go besides Kafka.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// A message that its peer has refused so many times goes to the dead letters. While a peer
@@ -59,7 +62,7 @@ impl Default for Config {
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// A FHIR R4 server.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Fhir {
     /// The base address (`https://fhir.example/r4`), to which the transaction Bundles are posted;
@@ -88,7 +91,7 @@ impl Default for Fhir {
 }
 
 /// An HL7 v2 receiver.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Hl7v2 {
     /// `host:port` of the receiver; empty: none.
@@ -131,7 +134,7 @@ impl Default for Hl7v2 {
 }
 
 /// A webhook.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Webhook {
     /// The address that alerts are posted to; empty: none.
@@ -150,7 +153,7 @@ impl Default for Webhook {
 }
 
 /// The stream of alerts.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stream {
     /// Alerts kept for clients that come back with `Last-Event-ID`.
@@ -166,7 +169,7 @@ impl Default for Stream {
 }
 
 /// The CDS Hooks service.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cards {
     /// The `system` of the identifier in the prefetched Patient that is our patient id; empty:
@@ -186,6 +189,9 @@ pub enum Error {
     /// A file that cannot be read.
     #[error("{0} cannot be read: {1}")]
     Read(PathBuf, std::io::Error),
+    /// A secret that is not taken.
+    #[error(transparent)]
+    Secret(#[from] crate::secrets::Error),
     /// A file that is not what it should be.
     #[error("{0}: {1}")]
     Content(PathBuf, String),
@@ -200,7 +206,13 @@ impl Config {
     /// # Errors
     /// With the first that is out of its range.
     pub fn check(&self) -> Result<(), Error> {
-        for (holds, what) in [
+        self.faults().into_iter().next().map_or(Ok(()), |why| Err(Error::Range(why)))
+    }
+
+    /// Everything that is out of its range.
+    #[must_use]
+    pub fn faults(&self) -> Vec<&'static str> {
+        let ranges = [
             (self.tries >= 1, "sinks.tries must be at least 1"),
             ((1..=60_000).contains(&self.backoff_millis), "sinks.backoff_millis must be between 1 and 60000"),
             (
@@ -214,12 +226,12 @@ impl Config {
                 "sinks.stream.history must be between 1 and 1000000",
             ),
             ((1..=10_000).contains(&self.stream.clients), "sinks.stream.clients must be between 1 and 10000"),
-        ] {
-            if !holds {
-                return Err(Error::Range(what));
-            }
-        }
-        Ok(())
+            (
+                self.hl7v2.certificate.as_os_str().is_empty() == self.hl7v2.key.as_os_str().is_empty(),
+                "sinks.hl7v2.key and sinks.hl7v2.certificate go together",
+            ),
+        ];
+        ranges.into_iter().filter(|(holds, _)| !holds).map(|(_, why)| why).collect()
     }
 
     pub(super) const fn timeout(&self) -> Duration {
@@ -234,13 +246,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// Reads a secret: one line of text.
 pub(super) fn secret(path: &Path) -> Result<String, Error> {
-    let bad = |why: &str| Error::Content(path.to_owned(), why.to_owned());
-    let text = String::from_utf8(read(path)?).map_err(|_| bad("it is not text"))?;
-    let text = text.trim();
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(bad("it must hold one line of printable characters"));
-    }
-    Ok(text.to_owned())
+    Ok(secrets::read(path)?.line()?)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use tokio_rustls::{
 };
 
 use super::config::{Error, read};
+use crate::secrets;
 
 /// A connector that trusts these authorities and shows this certificate, if any.
 pub(super) fn connector(authorities: &Path, own: Option<(&Path, &Path)>) -> Result<TlsConnector, Error> {
@@ -29,7 +30,8 @@ pub(super) fn connector(authorities: &Path, own: Option<(&Path, &Path)>) -> Resu
     let config = match own {
         None => builder.with_no_client_auth(),
         Some((chain, key)) => {
-            let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|e| refused(key, &e))?;
+            let private =
+                PrivateKeyDer::from_pem_slice(secrets::read(key)?.bytes()).map_err(|e| refused(key, &e))?;
             builder.with_client_auth_cert(certificates(chain)?, private).map_err(|e| refused(chain, &e))?
         }
     };

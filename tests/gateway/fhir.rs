@@ -194,7 +194,7 @@ fn subscription_notifications_and_their_gaps() {
 fn kafka_away_is_503_and_a_wrong_token_401() {
     let folder = Folder::new("gateway-token");
     let token = folder.join("token");
-    std::fs::write(&token, "a token that is long enough\n").unwrap();
+    bedwatch::secrets::write(&token, b"a token that is long enough\n").unwrap();
     let site = Site::start(|c| {
         c.gateway.fhir.token_file = token;
         c.gateway.kafka_timeout_secs = 1;

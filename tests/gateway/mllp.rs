@@ -150,7 +150,7 @@ fn kafka_away_is_told_and_the_repeat_is_kept() {
 fn several_patients_and_pseudonyms() {
     let folder = crate::support::Folder::new("gateway-pseudonyms");
     let secret = folder.join("secret");
-    std::fs::write(&secret, "a secret of more than thirty-two bytes\n").unwrap();
+    bedwatch::secrets::write(&secret, b"a secret of more than thirty-two bytes\n").unwrap();
     let site = Site::start(|c| c.gateway.pseudonym_secret_file = secret);
     let mut sender = Sender::connect(site.mllp());
     let two = format!(

@@ -28,7 +28,8 @@ pub struct Certificates {
 impl Certificates {
     pub fn make(name: &str) -> Self {
         let folder = Folder::new(name);
-        let write = |name: &str, text: String| std::fs::write(folder.join(name), text).unwrap();
+        let write =
+            |name: &str, text: String| bedwatch::secrets::write(&folder.join(name), text.as_bytes()).unwrap();
         for (authority, leaves) in
             [("authority", &["server", "client", "expired"][..]), ("stranger", &["intruder"])]
         {

@@ -85,7 +85,7 @@ async fn take(State(hook): State<Hook>, headers: HeaderMap, body: Bytes) -> Stat
 /// Points the configuration at a receiver.
 pub fn configure(config: &mut Config, folder: &Folder, address: SocketAddr) {
     let file = folder.join("secret");
-    std::fs::write(&file, format!("whsec_{}\n", STANDARD.encode(SECRET))).unwrap();
+    bedwatch::secrets::write(&file, format!("whsec_{}\n", STANDARD.encode(SECRET)).as_bytes()).unwrap();
     config.sinks.webhook.url = format!("http://{address}/alerts");
     config.sinks.webhook.secret_file = file;
 }

@@ -5,7 +5,7 @@
 //! instead of waiting for minutes. What was given up may still have reached the broker (its answer was
 //! lost): then the sender's repeat is there twice, and never not at all.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use bedwatch_schemas::dead_letter::DeadLetter;
 use rdkafka::{
@@ -13,7 +13,7 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord, Producer, future_producer::DeliveryFuture},
 };
 
-use super::{Error, Topics, client_config, headers::Headers};
+use super::{Error, Properties, Topics, client_config, headers::Headers};
 
 /// Bytes that may wait for the broker, in KiB; then [`Refused::Full`].
 const QUEUE_KIB: &str = "65536";
@@ -26,7 +26,7 @@ pub struct Config {
     /// The names of the topics.
     pub topics: Topics,
     /// librdkafka properties of the site; they win over the defaults.
-    pub properties: BTreeMap<String, String>,
+    pub properties: Properties,
     /// A message not delivered after this time has failed.
     pub timeout: Duration,
 }

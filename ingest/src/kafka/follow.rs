@@ -4,7 +4,7 @@
 //! done with it; what is not done comes again after a restart, so every message is carried at least
 //! once, in the order of its partition. A reader of everything ([`Follower::all`]) keeps no place.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use bedwatch_schemas::time::ArrivalTime;
 use rdkafka::{
@@ -14,7 +14,7 @@ use rdkafka::{
     topic_partition_list::Offset,
 };
 
-use super::{Error, client_config};
+use super::{Error, Properties, client_config};
 
 /// How long the broker may take to answer for the list of partitions.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ pub struct Config {
     /// The consumer group.
     pub group: String,
     /// librdkafka properties of the site; they win over the defaults.
-    pub properties: BTreeMap<String, String>,
+    pub properties: Properties,
 }
 
 /// A message, owned, as it came.

@@ -20,7 +20,7 @@ use rdkafka::{
     producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer},
 };
 
-use super::{Error, Topics, client_config, headers::Headers, source::OwnedRecord};
+use super::{Error, Properties, Topics, client_config, headers::Headers, source::OwnedRecord};
 
 /// How often a full queue is tried again.
 const RETRY: Duration = Duration::from_millis(5);
@@ -72,7 +72,7 @@ pub struct Config {
     /// The names of the topics.
     pub topics: Topics,
     /// librdkafka properties of the site (security, quotas); they win over the defaults.
-    pub properties: BTreeMap<String, String>,
+    pub properties: Properties,
 }
 
 /// The producer.

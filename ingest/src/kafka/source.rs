@@ -31,7 +31,7 @@ use rdkafka::{
     topic_partition_list::Offset,
 };
 
-use super::{Error, Topics, client_config};
+use super::{Error, Properties, Topics, client_config};
 use crate::Record;
 use assignment::Context;
 
@@ -163,7 +163,7 @@ pub struct Config {
     /// Items the channel holds.
     pub capacity: usize,
     /// librdkafka properties of the site (security, fetch sizes); they win over the defaults.
-    pub properties: BTreeMap<String, String>,
+    pub properties: Properties,
 }
 
 impl Config {
@@ -178,7 +178,7 @@ impl Config {
             offsets: BTreeMap::new(),
             start: Start::Beginning,
             capacity: 4_096,
-            properties: BTreeMap::new(),
+            properties: Properties::default(),
         }
     }
 }

@@ -27,7 +27,7 @@ fn sink(broker: &Broker, topics: &Topics) -> Sink {
     let config = sink::Config {
         bootstrap: broker.bootstrap().into(),
         topics: topics.clone(),
-        properties: BTreeMap::new(),
+        properties: crate::kafka::Properties::default(),
     };
     Sink::connect(&config).unwrap()
 }
