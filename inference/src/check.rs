@@ -180,7 +180,8 @@ impl<'a> Reader<'a> {
     /// Reads the term at the start of `tokens`; returns how many tokens it took.
     fn read(&mut self, tokens: &[Token<'_>]) -> usize {
         let token = &tokens[0];
-        self.state.claimed |= self.state.clearing.is_some() || matches!(token.kind, Kind::Number | Kind::Time);
+        self.state.claimed |=
+            self.state.clearing.is_some() || matches!(token.kind, Kind::Number | Kind::Time);
         let dated = std::mem::take(&mut self.state.dated);
         match token.kind {
             Kind::Number if self.state.clearing.is_some() => return self.clearing_number(tokens),

@@ -315,7 +315,8 @@ impl<'a> Constraint<'a> {
     /// Whether a word begins something that is said of the clause's subject.
     fn claims(&self, word: &str) -> bool {
         let state = self.settled().unwrap_or(self.state);
-        let claim = |term: &Term| matches!(term, Term::Trend(_) | Term::Band(_)) && self.permits(&state, term);
+        let claim =
+            |term: &Term| matches!(term, Term::Trend(_) | Term::Band(_)) && self.permits(&state, term);
         self.phrases.iter().any(|(words, term)| words[0] == word && claim(term))
     }
 

@@ -111,7 +111,7 @@ mod tests {
         );
         assert_eq!(given.in_the_clear().collect::<Vec<_>>(), ["sasl.password"]);
         assert_eq!(given.files().collect::<Vec<_>>(), [("ssl.key.password", "/run/secrets/key")]);
-        let error = ClientConfig::new().set("sasl.pasword", secret).create_native_config().unwrap_err();
+        let error = ClientConfig::new().set("sasl.pasword", secret).create_native_config().err().unwrap();
         assert!(error.to_string().contains(secret), "the client prints values");
         let ours = Error::of_client("a producer", error).to_string();
         assert!(ours.contains("sasl.pasword") && !ours.contains(secret), "{ours}");
