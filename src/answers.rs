@@ -79,8 +79,13 @@ pub fn join(alerts: &[Alert], events: &[Event]) -> Vec<Row> {
             _ => None,
         })
         .collect();
-    rows.sort_by(|a, b| (a.at, &a.patient, a.alert, a.action).cmp(&(b.at, &b.patient, b.alert, b.action)));
+    sort(&mut rows);
     rows
+}
+
+/// The order of time, then patient, alert and action.
+pub fn sort(rows: &mut [Row]) {
+    rows.sort_by(|a, b| (a.at, &a.patient, a.alert, a.action).cmp(&(b.at, &b.patient, b.alert, b.action)));
 }
 
 fn row(patient: &PatientId, said: &Feedback, life: &[&Alert]) -> Row {

@@ -23,9 +23,11 @@ mod offline;
 mod problem;
 mod read;
 mod render;
+mod research;
 
 pub use narrator::{Backend, Narrator};
 pub use problem::{Place, Problem, Problems, Severity};
+pub use research::Research;
 
 /// Everything configurable.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +49,8 @@ pub struct Config {
     pub gateway: crate::gateway::Config,
     /// Where alerts go besides Kafka.
     pub sinks: crate::sinks::Config,
+    /// What leaves for research and training.
+    pub research: Research,
     /// Decoders.
     pub ingest: bedwatch_ingest::decode::Config,
     /// Windows, lateness, scores.
@@ -257,6 +261,7 @@ impl Config {
         problems.extend(self.alerts.check().err().map(Problem::range));
         problems.extend(self.gateway.faults().into_iter().map(|e| Problem::range(e.said())));
         problems.extend(self.sinks.faults().into_iter().map(Problem::range));
+        problems.extend(self.research.faults().into_iter().map(Problem::range));
         problems.extend(self.narrator.faults().into_iter().map(Problem::range));
         problems
     }

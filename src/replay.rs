@@ -31,14 +31,14 @@ use bedwatch_schemas::{
 };
 
 pub use outcome::{Outcome, RiskRow};
-pub use source::{Source, open};
+pub use source::{Input, Source, open};
 
 use crate::{
     clock::Clock,
     engine::{Cell, Core, Models, Output, core, core::Step},
     narration::request,
 };
-use source::{Input, Inputs};
+use source::Inputs;
 
 /// How to replay.
 #[derive(Clone)]

@@ -21,6 +21,7 @@ mod kill;
 mod lies;
 mod llama;
 mod parity;
+mod privacy;
 mod real_kafka;
 mod rerun;
 mod shared_data;

@@ -82,6 +82,18 @@ impl Draft {
         self.decision.id
     }
 
+    /// Whose it is.
+    #[must_use]
+    pub const fn patient(&self) -> &PatientId {
+        &self.patient
+    }
+
+    /// The time of its frame.
+    #[must_use]
+    pub const fn at(&self) -> EventTime {
+        self.at
+    }
+
     /// What it is about.
     #[must_use]
     pub const fn kind(&self) -> AlertKind {

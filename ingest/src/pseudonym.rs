@@ -11,6 +11,9 @@ use bedwatch_schemas::ids::PatientId;
 pub const MIN_SECRET: usize = 32;
 
 const CONTEXT: &str = "bedwatch 2026-11 pseudonyms of patients";
+/// Another context is another key: who has an export cannot match it with the hospital's own topics,
+/// though both be made with one secret.
+const EXPORT: &str = "bedwatch 2026-11 names and shifts of exports";
 
 /// The secret is too short to be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,11 +38,31 @@ impl Pseudonyms {
     /// # Errors
     /// When it has fewer than [`MIN_SECRET`] bytes.
     pub fn new(secret: &[u8]) -> Result<Self, TooShort> {
+        Self::under(CONTEXT, secret)
+    }
+
+    /// For what leaves the hospital: other pseudonyms than [`Pseudonyms::new`] makes of the same secret.
+    ///
+    /// # Errors
+    /// When it has fewer than [`MIN_SECRET`] bytes.
+    pub fn for_export(secret: &[u8]) -> Result<Self, TooShort> {
+        Self::under(EXPORT, secret)
+    }
+
+    fn under(context: &str, secret: &[u8]) -> Result<Self, TooShort> {
         let secret = secret.trim_ascii();
         if secret.len() < MIN_SECRET {
             return Err(TooShort(secret.len()));
         }
-        Ok(Self { key: blake3::derive_key(CONTEXT, secret) })
+        Ok(Self { key: blake3::derive_key(context, secret) })
+    }
+
+    /// The keyed hash of a text within a purpose: the same text is another hash for another purpose.
+    #[must_use]
+    pub fn keyed(&self, purpose: &str, text: &str) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(&(purpose.len() as u64).to_le_bytes()).update(purpose.as_bytes());
+        *hasher.update(text.as_bytes()).finalize().as_bytes()
     }
 
     /// The pseudonym of a hospital's number.
@@ -70,6 +93,11 @@ mod tests {
         assert_ne!(a.of(&id("4711")), b.of(&id("4711")));
         assert_eq!(a.of(&id("4711")).as_str().len(), 33);
         assert!(!a.of(&id("4711")).as_str().contains("4711"));
+        let export = Pseudonyms::for_export(&secret).unwrap();
+        assert_ne!(a.of(&id("4711")), export.of(&id("4711")), "an export is another context");
+        assert_ne!(export.keyed("shift", "x"), export.keyed("source", "x"));
+        assert_ne!(export.keyed("a", "bc"), export.keyed("ab", "c"));
+        assert_eq!(export.keyed("a", "b"), Pseudonyms::for_export(&secret).unwrap().keyed("a", "b"));
         let padded = [&secret[..], b"\n"].concat();
         assert_eq!(a.of(&id("x")), Pseudonyms::new(&padded).unwrap().of(&id("x")));
         assert_eq!(Pseudonyms::new(&[b' '; 64]).unwrap_err(), TooShort(0));

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::SystemClock,
     engine::{Models, Output},
+    release::{self, Release},
     replay::{self, Options, Source},
     setup, terminal,
 };
@@ -77,6 +78,8 @@ pub(super) struct Export {
     /// The configuration file.
     #[arg(long)]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    release: release::Args,
 }
 
 /// One line: what the writer of rationales is asked.
@@ -124,6 +127,8 @@ fn export(args: &Export) -> anyhow::Result<()> {
     if sources.is_empty() {
         bail!("nothing to replay was found under the given paths");
     }
+    let release = Arc::new(Release::open(&config, &args.release)?);
+    let sources = release.sources(sources);
     // Nobody reads the words here.
     let mut quiet = config.clone();
     quiet.models.narrator.clear();
@@ -141,15 +146,19 @@ fn export(args: &Export) -> anyhow::Result<()> {
     let told = |source: &Source, output: Output| {
         let draft = &output.draft;
         if draft.phase() == Phase::Raised && !draft.kind().is_technical() {
-            let line = Line {
-                kind: draft.kind(),
-                priority: draft.priority(),
-                evidence: draft.evidence().clone(),
-                embedding: output.embedding,
-            };
-            let line = serde_json::to_string(&line).expect("a line is plain data");
-            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-            lines.entry(source.name().to_owned()).or_default().push(line);
+            let evidence = draft.evidence().clone();
+            let released = release.evidence(source.name(), draft.patient(), draft.at(), evidence);
+            if let Some((name, evidence)) = released {
+                let line = Line {
+                    kind: draft.kind(),
+                    priority: draft.priority(),
+                    evidence,
+                    embedding: output.embedding,
+                };
+                let line = serde_json::to_string(&line).expect("a line is plain data");
+                let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+                lines.entry(name).or_default().push(line);
+            }
         }
         None
     };
@@ -167,6 +176,7 @@ fn export(args: &Export) -> anyhow::Result<()> {
     }
     out.flush()?;
     let count: usize = lines.values().map(Vec::len).sum();
+    release.write_manifest(&Release::beside(&args.out), &[("evidence", count as u64)].into())?;
     terminal::note(&format!("{count} evidences of {} sources in {}", sources.len(), args.out.display()));
     Ok(())
 }

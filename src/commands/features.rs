@@ -12,6 +12,7 @@ use super::replay::{Progress, format};
 use crate::{
     clock::{Clock, SystemClock},
     config::{Backend, Config},
+    release::{self, Release},
     replay::{self, export},
     setup, terminal,
 };
@@ -48,6 +49,8 @@ pub(super) struct Export {
     /// The configuration file.
     #[arg(long)]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    release: release::Args,
 }
 
 pub(super) fn run(command: &Command) -> anyhow::Result<()> {
@@ -71,6 +74,7 @@ fn export(args: &Export) -> anyhow::Result<()> {
     if sources.is_empty() {
         bail!("nothing to export was found under the given paths");
     }
+    let release = Release::open(&config, &args.release)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("{} cannot be made", args.out.display()))?;
     let encoder = if args.embed { encoder(config.clone())? } else { None };
     let options = export::Options {
@@ -78,6 +82,7 @@ fn export(args: &Export) -> anyhow::Result<()> {
         cell: Span::millis(config.engine.cell_millis),
         moments_every: args.moments_every,
         encoder,
+        release: Arc::new(release),
         threads: args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
     };
     let clock = SystemClock::default();

@@ -23,7 +23,13 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
 };
 
-use crate::{answers, config::Config, recording, terminal};
+use crate::{
+    answers,
+    config::Config,
+    recording,
+    release::{self, Release},
+    terminal,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -48,24 +54,33 @@ pub(super) struct Export {
     /// The configuration file.
     #[arg(long)]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    release: release::Args,
 }
 
 pub(super) fn run(command: &Command) -> anyhow::Result<()> {
     let Command::Export(args) = command;
     let config = super::load_config(args.config.as_ref())?;
+    let release = Release::open(&config, &args.release)?;
     let write: fn(&[answers::Row], &Path) -> anyhow::Result<()> =
         match args.out.extension().and_then(|e| e.to_str()) {
             Some("ndjson") => answers::write_ndjson,
             Some("parquet") => answers::write_parquet,
             _ => bail!("--out ends in .ndjson or .parquet"),
         };
-    let (alerts, said) = match (&args.kafka, &args.file, &args.alerts) {
+    let (alerts, mut said) = match (&args.kafka, &args.file, &args.alerts) {
         (Some(bootstrap), ..) => from_kafka(bootstrap, &config)?,
         (None, Some(file), Some(alerts)) => (alerts_of(alerts)?, said_in(file, &config)?),
         _ => bail!("say where from: --kafka HOST:PORT, or --file RECORDS with --alerts ALERTS"),
     };
-    let rows = answers::join(&alerts, &said.events);
+    if let Some(mut gate) = release.gate() {
+        said.events.retain(|event| gate.admits(event));
+        release.note("", &mut gate);
+    }
+    let rows = release.answers(answers::join(&alerts, &said.events));
     write(&rows, &args.out).with_context(|| format!("{} cannot be written", args.out.display()))?;
+    let count = [("answers", rows.len() as u64)].into();
+    release.write_manifest(&Release::beside(&args.out), &count)?;
     let labels = rows.iter().filter(|r| r.right.is_some()).count();
     let strangers = rows.iter().filter(|r| r.kind.is_none()).count();
     terminal::note(&format!(

@@ -13,6 +13,8 @@ use bedwatch_ingest::kafka::properties::{FILE, is_secret};
 use super::{Backend, Config, Problem};
 use crate::{
     clock::{Clock, SystemClock},
+    consent::list,
+    deidentify::Deidentifier,
     gateway, secrets, setup, sinks,
 };
 
@@ -26,6 +28,7 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
     models(config, &mut problems);
     folders(config, &mut problems);
     listeners(config, &mut problems);
+    research(config, &mut problems);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let wanted = config.narrator.faults().is_empty();
     if config.narrator.backend == Backend::OpenAi
@@ -185,6 +188,26 @@ fn written(folder: &Path) -> std::io::Result<()> {
     let path = folder.join(format!(".bedwatch-check-{}", std::process::id()));
     std::fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
     std::fs::remove_file(&path)
+}
+
+/// The consents can be understood, and the key is one.
+fn research(config: &Config, problems: &mut Vec<Problem>) {
+    let research = &config.research;
+    for path in &research.consent_files {
+        let read = std::fs::read_to_string(path).map_err(|e| e.to_string());
+        let system = &config.gateway.fhir.identifier_system;
+        if let Err(why) = read.and_then(|text| list::read(&text, system).map_err(|e| e.to_string())) {
+            let why = format!("research.consent_files: {}: {why}", path.display());
+            problems.push(Problem::error("research.consent_files", why));
+        }
+    }
+    if !research.key_file.as_os_str().is_empty() {
+        let key = secrets::read(&research.key_file).map_err(|e| e.to_string());
+        let made = key.and_then(|k| Deidentifier::new(k.bytes(), 1).map_err(|e| e.to_string()));
+        if let Err(why) = made {
+            problems.push(Problem::error("research.key_file", format!("research.key_file: {why}")));
+        }
+    }
 }
 
 fn listeners(config: &Config, problems: &mut Vec<Problem>) {

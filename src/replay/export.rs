@@ -26,11 +26,17 @@ use bedwatch_ingest::{Record, decode};
 use bedwatch_schemas::time::Span;
 
 use super::{Source, labels::Truth, place, source::Inputs};
-use crate::engine::{Cell, Core, Models, core};
+use crate::{
+    engine::{Cell, Core, Models, core},
+    release::Release,
+};
 use table::{Origin, Table};
 
 /// Sources whose rows are held in memory at a time.
 const GROUP: usize = 256;
+
+/// The file beside the tables that says what they are.
+pub const MANIFEST: &str = "manifest.json";
 
 /// How to export.
 #[derive(Debug, Clone)]
@@ -45,6 +51,8 @@ pub struct Options {
     pub moments_every: Span,
     /// What gives each moment its embedding; without, moments have none.
     pub encoder: Option<Arc<Encoder>>,
+    /// What may leave, and how.
+    pub release: Arc<Release>,
 }
 
 /// What was exported.
@@ -77,6 +85,7 @@ pub fn run(
     let mut tables =
         tables().map(|(name, schema)| Table::create(out, name, schema)).collect::<Result<Vec<_>, _>>()?;
     let mut summary = Summary { sources: sources.len(), ..Summary::default() };
+    let sources = options.release.sources(sources.to_vec());
     for group in sources.chunks(GROUP) {
         for rows in replay(group, options, progress)? {
             for (table, batch) in tables.iter_mut().zip(&rows.batches) {
@@ -88,6 +97,7 @@ pub fn run(
     for table in tables {
         summary.rows.insert(table.name(), table.close()?);
     }
+    options.release.write_manifest(&out.join(MANIFEST), &summary.rows)?;
     Ok(summary)
 }
 
@@ -151,6 +161,9 @@ fn one(source: &Source, options: &Options) -> anyhow::Result<Rows> {
         batches.push(stay.sections.batch(origin, sections)?);
     }
     batches.push(stay.moments.batch(origin, &truth)?);
+    let released =
+        tables().zip(batches).map(|((table, _), b)| options.release.batch(table, source.name(), b));
+    let batches = released.collect::<anyhow::Result<_>>()?;
     faults.extend(stay.moments.fault().map(|fault| format!("{}: {fault}", source.name())));
     Ok(Rows { batches, faults })
 }

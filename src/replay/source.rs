@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::BufReader,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Context;
@@ -16,7 +17,7 @@ use bedwatch_schemas::{
 };
 
 use super::ward;
-use crate::{engine::cell::Entry, recording};
+use crate::{engine::cell::Entry, recording, release::Release};
 
 /// Something to replay through one core.
 #[derive(Debug, Clone)]
@@ -32,12 +33,21 @@ pub enum Source {
     },
     /// A bed of the simulator.
     Bed(ward::Bed),
+    /// Another source with what may leave of it.
+    Consented {
+        /// The other.
+        of: Box<Source>,
+        /// What decides.
+        release: Arc<Release>,
+    },
 }
 
 /// One input.
 #[derive(Debug)]
-pub(super) enum Input {
+pub enum Input {
+    /// Bytes.
     Record(Entry),
+    /// An event.
     Event(Event),
 }
 
@@ -73,6 +83,7 @@ impl Source {
             Source::Stay(stay) => &stay.name,
             Source::Recording { name, .. } => name,
             Source::Bed(bed) => &bed.name,
+            Source::Consented { of, .. } => of.name(),
         }
     }
 
@@ -83,6 +94,7 @@ impl Source {
             Source::Stay(stay) => stay.format.name().to_owned(),
             Source::Recording { .. } => "recording".to_owned(),
             Source::Bed(_) => "simulator".to_owned(),
+            Source::Consented { of, .. } => of.format(),
         }
     }
 
@@ -93,6 +105,7 @@ impl Source {
             Source::Stay(stay) => &stay.path,
             Source::Recording { path, .. } => path,
             Source::Bed(_) => return "simulator".to_owned(),
+            Source::Consented { of, .. } => return of.site(),
         };
         let folder = path.parent().and_then(Path::file_name);
         folder.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
@@ -127,6 +140,20 @@ impl Source {
                     Ok(entry(r.stream, number, r.at, key, r.payload))
                 });
                 Ok(Inputs { labels, left_out: BTreeMap::new(), items: Box::new(items) })
+            }
+            Source::Consented { of, release } => {
+                let inputs = of.read()?;
+                let Some(mut gate) = release.gate() else { return Ok(inputs) };
+                let (name, release) = (self.name().to_owned(), release.clone());
+                let items = inputs.items.flat_map(move |item| {
+                    let passed = match item {
+                        Err(fault) => vec![Err(fault)],
+                        Ok(input) => release.pass(&mut gate, input).into_iter().map(Ok).collect(),
+                    };
+                    release.note(&name, &mut gate);
+                    passed
+                });
+                Ok(Inputs { items: Box::new(items), ..inputs })
             }
         }
     }

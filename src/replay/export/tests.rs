@@ -92,6 +92,7 @@ fn export(paths: &[PathBuf], threads: usize, out: &Path) -> Summary {
         threads,
         moments_every: Span::minutes(10),
         encoder: None,
+        release: Arc::new(Release::free(config.ingest.clone())),
     };
     let sources = crate::replay::open(paths, &readers::Options::default()).unwrap();
     run(&sources, &options, out, &|| ()).unwrap()
