@@ -138,8 +138,13 @@ impl Gateway {
                 path if path.as_os_str().is_empty() => None,
                 path => Some(config::token(path)?),
             };
-            let server =
-                fhir::Receiver::new(own.fhir.clone(), intake.clone(), counters.clone(), token.as_deref());
+            let server = fhir::Receiver::new(
+                own.fhir.clone(),
+                intake.clone(),
+                counters.clone(),
+                token.as_deref(),
+                config.sinks.fhir.patient_system.clone(),
+            );
             tasks.push(tokio::spawn(server.run(door, stop.clone())));
         }
         let reachable = intake.reachable();

@@ -231,8 +231,9 @@ fn hl7(folder: &Path) {
     let mut file = File::create(folder.join(recording::FILE)).unwrap();
     for minute in 0..40 {
         let time = format!("2031071414{minute:02}00");
+        let kind = if minute == 0 { "ADT^A01" } else { "ORU^R01" };
         let message = [
-            format!("MSH|^~\\&|MONCANARY|CANARYHOSPITAL|||{time}||ORU^R01|CANARY{minute}|P|2.6"),
+            format!("MSH|^~\\&|MONCANARY|CANARYHOSPITAL|||{time}||{kind}|CANARY{minute}|P|2.6"),
             "PID|||CANARY4711^^^H||CANARYNAME^JO||19310203|F|||CANARYSTREET".to_owned(),
             "PV1||I|CANARYUNIT^^CANARYBED|||||||||||||||||CANARYVISIT".to_owned(),
             format!("OBR|1|||x|||{time}"),
@@ -302,7 +303,7 @@ fn a_deidentified_export_names_nobody() {
             "canary",
             "ward-",
             "MONCANARY",
-            "2031-07",
+            "2031-07-14",
             "20310714",
             "2025-12-31",
             "6ba7b810",
@@ -352,6 +353,13 @@ fn a_deidentified_export_names_nobody() {
         4,
         "each patient has days of its own: {moved:?}"
     );
+    let true_ages = table(&free, "hours");
+    let true_ages = true_ages
+        .column_by_name("age_years")
+        .unwrap()
+        .as_primitive::<arrow::datatypes::Float32Type>()
+        .clone();
+    assert!(true_ages.iter().flatten().any(|age| age > 100.0), "the test shows nothing");
     let ages = table(&out, "hours");
     let ages =
         ages.column_by_name("age_years").unwrap().as_primitive::<arrow::datatypes::Float32Type>().clone();
@@ -368,7 +376,7 @@ fn a_deidentified_export_names_nobody() {
             "{name}"
         );
     }
-    let other_key = ward.key("other", "another-key-0123456789abcdef0123456789abcdef");
+    let other_key = ward.key("other-key", "another-key-0123456789abcdef0123456789abcdef");
     let other = ward.folder.join("other");
     export(&paths, &other, &ward.config, &["--deidentify", "--key-file", other_key.to_str().unwrap()]);
     for column in ["source", "patient", "site"] {

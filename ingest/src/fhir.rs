@@ -12,6 +12,7 @@
 //! A property that stands twice in one object is rejected. The record's key names the patient where
 //! there is one; without one (files) the id of the subject's reference does.
 
+pub mod answers;
 mod coding;
 mod context;
 mod element;

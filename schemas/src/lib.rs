@@ -15,6 +15,7 @@ pub mod dead_letter;
 pub mod event;
 pub mod evidence;
 pub mod feedback;
+pub mod fhir;
 pub mod frame;
 pub mod ids;
 pub mod medication;

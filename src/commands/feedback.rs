@@ -77,14 +77,19 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
         said.events.retain(|event| gate.admits(event));
         release.note("", &mut gate);
     }
-    let rows = release.answers(answers::join(&alerts, &said.events));
+    // A subscription may tell the same twice.
+    let mut joined = answers::join(&alerts, &said.events);
+    let all = joined.len();
+    joined.dedup();
+    let repeats = all - joined.len();
+    let rows = release.answers(joined);
     write(&rows, &args.out).with_context(|| format!("{} cannot be written", args.out.display()))?;
     let count = [("answers", rows.len() as u64)].into();
     release.write_manifest(&Release::beside(&args.out), &count)?;
     let labels = rows.iter().filter(|r| r.right.is_some()).count();
     let strangers = rows.iter().filter(|r| r.kind.is_none()).count();
     terminal::note(&format!(
-        "{} rows, {labels} of them labels, {strangers} without their alert, {} messages rejected; in {}",
+        "{} rows, {labels} of them labels, {strangers} without their alert, {repeats} repeats left out, {} messages rejected; in {}",
         rows.len(),
         said.rejected,
         args.out.display()

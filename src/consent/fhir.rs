@@ -43,7 +43,7 @@ pub(super) fn read(consents: &[(usize, Value)], system: &str, read: &mut Read) -
     Ok(())
 }
 
-fn codes<'a>(concept: &'a Value) -> impl Iterator<Item = &'a str> {
+fn codes(concept: &Value) -> impl Iterator<Item = &str> {
     concept["coding"].as_array().into_iter().flatten().filter_map(|c| c["code"].as_str())
 }
 

@@ -12,6 +12,7 @@ pub struct Counters {
     faults: IntCounterVec,
     framing: IntCounterVec,
     notifications: IntCounterVec,
+    answers: IntCounterVec,
 }
 
 fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
@@ -59,6 +60,11 @@ impl Counters {
                 "FHIR subscription notifications by kind, and events that never came.",
                 &["what"],
             ),
+            answers: counter(
+                "bedwatch_gateway_answers_total",
+                "What FHIR resources said of alerts: said, or echo of what bedwatch wrote itself.",
+                &["what"],
+            ),
         }
     }
 
@@ -84,6 +90,11 @@ impl Counters {
 
     pub(super) fn notification(&self, what: &str, n: u64) {
         self.notifications.with_label_values(&[what]).inc_by(n);
+    }
+
+    pub(super) fn answers(&self, said: usize, echoes: usize) {
+        self.answers.with_label_values(&["said"]).inc_by(said as u64);
+        self.answers.with_label_values(&["echo"]).inc_by(echoes as u64);
     }
 
     /// What a connection's codec has counted since it was last asked.

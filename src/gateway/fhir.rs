@@ -22,7 +22,7 @@ use axum::{
     response::Response,
     routing::{get, post, put},
 };
-use bedwatch_ingest::fhir::{notification::Ledger, patients::Naming};
+use bedwatch_ingest::fhir::{answers, notification::Ledger, patients::Naming};
 use http_body::Body as _;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -34,8 +34,17 @@ use super::{Counters, Fhir, intake::Intake, peer::Door};
 use outcome::Issue;
 
 /// The resource types that may be posted to a path of their own.
-const TYPES: [&str; 5] =
-    ["Observation", "Encounter", "MedicationAdministration", "Patient", "DiagnosticReport"];
+const TYPES: [&str; 8] = [
+    "Observation",
+    "Encounter",
+    "MedicationAdministration",
+    "Patient",
+    "DiagnosticReport",
+    // What people say of alerts.
+    answers::TYPES[0],
+    answers::TYPES[1],
+    answers::TYPES[2],
+];
 
 /// A body up to this length is read at once; of longer ones only [`LARGE_AT_ONCE`] at a time.
 const SMALL: u64 = 64 << 10;
@@ -48,6 +57,8 @@ pub(super) struct Receiver {
     intake: Arc<Intake>,
     counters: Arc<Counters>,
     naming: Naming,
+    /// The `system` by which our own alerts name their patients.
+    own_system: String,
     token: Option<blake3::Hash>,
     ledger: Mutex<Ledger>,
     large: tokio::sync::Semaphore,
@@ -60,12 +71,13 @@ impl Receiver {
         intake: Arc<Intake>,
         counters: Arc<Counters>,
         token: Option<&[u8]>,
+        own_system: String,
     ) -> Self {
         let system = Some(config.identifier_system.clone()).filter(|s| !s.is_empty());
         let naming = Naming { system, pseudonyms: intake.pseudonyms.clone() };
         let token = token.map(|t| blake3::hash(t.trim_ascii()));
         let large = tokio::sync::Semaphore::new(LARGE_AT_ONCE);
-        Self { config, intake, counters, naming, token, ledger: Mutex::default(), large }
+        Self { config, intake, counters, naming, own_system, token, ledger: Mutex::default(), large }
     }
 
     /// Serves until told to stop, then lets every request be answered.

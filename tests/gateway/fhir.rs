@@ -11,7 +11,7 @@ use super::{Site, WAIT, hour_ago};
 use crate::support::Folder;
 
 /// One request; the status and the resource answered.
-fn ask(address: SocketAddr, head: &str, body: &str) -> (u16, Value) {
+pub fn ask(address: SocketAddr, head: &str, body: &str) -> (u16, Value) {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(WAIT)).unwrap();
     write!(socket, "{head}Host: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
@@ -210,5 +210,52 @@ fn kafka_away_is_503_and_a_wrong_token_401() {
     site.broker.set_down(false).unwrap();
     let tries = (1..=60).find(|_| with(right) == 202);
     assert!(tries.is_some());
+    site.stop();
+}
+
+/// What people say of alerts in FHIR is in the feedback topic when it is answered; nothing of their words.
+#[test]
+fn a_communication_about_an_alert_is_feedback() {
+    let site = Site::start(|_| {});
+    let alert = "0f1e2d3c-4b5a-5978-8695-a4b3c2d1e0f1";
+    let communication = json!({
+        "resourceType": "Communication", "status": "completed",
+        "subject": {"reference": "Patient/p1"}, "sender": {"reference": "Practitioner/CANARY"},
+        "about": [{"reference": format!("RiskAssessment/{alert}")}],
+        "payload": [{"contentString": "CANARY is on his way"}]
+    });
+    let (status, outcome) = post(&site, "/Communication", &communication);
+    assert_eq!(status, 202, "{outcome}");
+    let mut dismissal = communication.clone();
+    let responses = "https://bedwatch.org/fhir/CodeSystem/alert-response";
+    dismissal["reasonCode"] = json!([{"coding": [{"system": responses, "code": "dismiss"}]}]);
+    let (status, outcome) = post(&site, "/Communication", &dismissal);
+    assert_eq!(status, 422);
+    assert_eq!(outcome["issue"][0]["expression"][0], "Communication.reasonCode", "{outcome}");
+    let reason = json!({"system": format!("{responses}-reason"), "code": "artefact"});
+    dismissal["reasonCode"][0]["coding"].as_array_mut().unwrap().push(reason);
+    let notification = bundle("history", &[dismissal, observation("p1", json!(81))]);
+    assert_eq!(post(&site, "/", &notification).0, 202);
+    // A flag of somebody else is taken and says nothing.
+    let other = json!({"resourceType": "Flag", "status": "inactive", "subject": {"reference": "Patient/p1"},
+        "code": {"text": "fall risk"}});
+    assert_eq!(post(&site, "/Flag", &other).0, 202);
+    let said = site.stored(&site.topics.feedback);
+    let mut actions: Vec<(String, String)> = said
+        .iter()
+        .map(|record| {
+            assert_eq!(record.key.as_deref(), Some("p1"));
+            let message: Value = serde_json::from_slice(&record.payload).unwrap();
+            assert_eq!((&message["alert"], &message["schema"]), (&alert.into(), &"feedback/1".into()));
+            assert!(!message.to_string().contains("CANARY"));
+            (message["action"].as_str().unwrap().to_owned(), message["reason"].to_string())
+        })
+        .collect();
+    actions.sort();
+    assert_eq!(actions, [("acknowledge".into(), "null".into()), ("dismiss".into(), "\"artefact\"".into())]);
+    assert_eq!(site.metric("bedwatch_gateway_answers_total{what=\"said\"}"), 2);
+    assert_eq!(site.stored(&site.topics.dead_letter).len(), 1);
+    // Alone it reaches no other topic; the Bundle's reading does.
+    assert_eq!(keys(&site), ["p1"]);
     site.stop();
 }

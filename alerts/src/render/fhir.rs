@@ -13,7 +13,9 @@ mod basis;
 mod episode;
 mod message;
 
-use bedwatch_schemas::{alert::Alert, risk::ModelRef};
+use bedwatch_schemas::{alert::Alert, fhir::PHASES, risk::ModelRef};
+
+pub use bedwatch_schemas::fhir::ALERTS;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -23,8 +25,6 @@ use super::text;
 pub const KINDS: &str = "https://bedwatch.org/fhir/CodeSystem/alert-kind";
 /// The code system of what a fact is about, where LOINC has no code in our tables.
 pub const SUBJECTS: &str = "https://bedwatch.org/fhir/CodeSystem/subject";
-/// The identifier system of episodes and messages.
-pub const ALERTS: &str = "https://bedwatch.org/fhir/NamingSystem/alert";
 /// The identifier system of input records.
 pub const RECORDS: &str = "https://bedwatch.org/fhir/NamingSystem/record";
 /// The identifier system of models.
@@ -135,6 +135,11 @@ fn device_reference(model: &ModelRef) -> Value {
         "reference": format!("Device/{}", device_id(model)),
         "display": text::fhir(&format!("{} {}", model.name, model.version)),
     })
+}
+
+/// In which phase we wrote it: a Flag that somebody else has ended lacks ours.
+fn meta(alert: &Alert) -> Value {
+    json!({ "tag": [{ "system": PHASES, "code": alert.phase.name() }] })
 }
 
 fn reference(kind: &str, id: Uuid) -> Value {

@@ -178,6 +178,12 @@ impl Message<'_> {
     }
 }
 
+/// The patient that a reference by itself names.
+pub(super) fn referred(subject: &Element<'_, '_>, naming: &Naming) -> Result<PatientId, Rejection> {
+    let namer = Namer { naming, patients: Vec::new() };
+    Ok(naming.key(&namer.referred(subject)?))
+}
+
 /// A Patient of the message: how it is referred to, and how it is named.
 struct Known<'a> {
     full_url: Option<Cow<'a, str>>,
@@ -306,7 +312,7 @@ impl<'a> Namer<'_, 'a> {
 }
 
 /// The value of the identifier of a system, among one or several.
-fn numbered<'a>(field: Field<'a>, system: &str) -> Option<Cow<'a, str>> {
+pub(super) fn numbered<'a>(field: Field<'a>, system: &str) -> Option<Cow<'a, str>> {
     let raw = field?;
     let several: Vec<&'a RawValue> =
         if raw.get().starts_with('[') { serde_json::from_str(raw.get()).ok()? } else { vec![raw] };

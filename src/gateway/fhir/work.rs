@@ -11,6 +11,7 @@ use axum::{http::StatusCode, response::Response};
 use bedwatch_ingest::{
     Record, decode,
     fhir::{
+        answers::{self, Answers, Reading},
         notification::{self, Kind, Status},
         patients::{self, Message},
     },
@@ -49,12 +50,21 @@ pub(super) async fn take(receiver: &Receiver, kind: Option<&str>, body: &[u8]) -
             return response;
         }
     }
-    let judged = judge(receiver, &message);
+    let reading = Reading {
+        naming: &receiver.naming,
+        own_system: &receiver.own_system,
+        now: receiver.intake.clock.now().as_event_time(),
+    };
+    let answers = answers::read(body, &reading);
+    let mut judged = judge(receiver, &message);
+    judged.events += answers.said.len();
+    judged.rejections.extend(answers.rejections.iter().cloned());
+    receiver.counters.answers(answers.said.len(), answers.echoes);
     let strict = message.bundle_type == "transaction";
     if !judged.rejections.is_empty() && (strict || judged.events == 0) {
         return refuse(receiver, body, judged.rejections, StatusCode::UNPROCESSABLE_ENTITY).await;
     }
-    match forward(receiver, &message, body).await {
+    match forward(receiver, &message, &answers, body).await {
         Kept::All => accepted(receiver, &message, &judged, status.as_ref()),
         Kept::TooLarge => {
             let issue = Issue::error("too-long", "the broker takes no message of this size");
@@ -122,16 +132,26 @@ fn judge(receiver: &Receiver, message: &Message<'_>) -> Judged {
 }
 
 /// Hands every part to Kafka, and the whole to the dead letters where some of it is in no part.
-async fn forward(receiver: &Receiver, message: &Message<'_>, body: &[u8]) -> Kept {
+async fn forward(receiver: &Receiver, message: &Message<'_>, answers: &Answers, body: &[u8]) -> Kept {
     let (intake, now) = (&receiver.intake, receiver.intake.clock.now());
-    let mut receipts = Vec::with_capacity(message.parts.len() + 1);
-    for part in &message.parts {
+    let mut receipts = Vec::with_capacity(message.parts.len() + answers.said.len() + 1);
+    for said in &answers.said {
+        let key = said.patient.as_ref().map(PatientId::as_str);
+        let payload = serde_json::to_vec(said).expect("feedback is plain data");
+        receipts
+            .push(intake.offer(&Outgoing { stream: Stream::Feedback, key, payload: &payload }, now).await);
+    }
+    // A resource that is about an alert alone says nothing else to the engine, and its words are no
+    // business of the topics.
+    let alone = answers::TYPES.contains(&message.resource_type.as_str());
+    for part in message.parts.iter().filter(|_| !alone) {
         let key = part.patient.as_ref().map(PatientId::as_str);
         receipts
             .push(intake.offer(&Outgoing { stream: Stream::Fhir, key, payload: &part.payload }, now).await);
     }
-    if !message.rejections.is_empty() {
-        receipts.push(intake.dead_letter(Stream::Fhir, body, message.rejections.clone(), true, now).await);
+    if !message.rejections.is_empty() || !answers.rejections.is_empty() {
+        let rejections = message.rejections.iter().chain(&answers.rejections).cloned().collect();
+        receipts.push(intake.dead_letter(Stream::Fhir, body, rejections, true, now).await);
     }
     kept(&mut intake.follow("fhir", "accepted", receipts, None)).await
 }

@@ -162,14 +162,14 @@ proptest! {
             b.column_by_name("at").unwrap().as_primitive::<TimestampMicrosecondType>().values().to_vec()
         };
         let mut shift = BTreeMap::new();
-        for row in 0..rows.len() {
+        for (row, (patient, ..)) in rows.iter().enumerate() {
             let moved = at(&after)[row] - at(&before)[row];
             let day = Span::hours(24).0;
             prop_assert_eq!(moved % day, 0);
             prop_assert!((1..=i64::from(days)).contains(&(moved / day).abs()));
             prop_assert_eq!((ints(&after, "hour")[row] - ints(&before, "hour")[row]) * Span::hours(1).0, moved);
             prop_assert_eq!((ints(&after, "minute")[row] - ints(&before, "minute")[row]) * Span::minutes(1).0, moved);
-            prop_assert_eq!(*shift.entry(rows[row].0).or_insert(moved), moved);
+            prop_assert_eq!(*shift.entry(*patient).or_insert(moved), moved);
         }
     }
 }

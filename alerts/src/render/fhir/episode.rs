@@ -9,7 +9,7 @@ use bedwatch_schemas::{
 use serde_json::{Value, json};
 
 use super::{
-    ALERTS, Ids, Names, device_reference, identifier, kind_code, narrative, patient, reference,
+    ALERTS, Ids, Names, device_reference, identifier, kind_code, meta, narrative, patient, reference,
     with_encounter,
 };
 use crate::render::{is_over, priority_code, text};
@@ -82,6 +82,7 @@ pub(super) fn detected_issue(alert: &Alert, ids: &Ids, names: &Names) -> Value {
     json!({
         "resourceType": "DetectedIssue",
         "id": ids.decision.to_string(),
+        "meta": meta(alert),
         "text": narrative(alert),
         "identifier": [identifier(ALERTS, &alert.id.to_string())],
         "status": status(alert.phase),
@@ -107,6 +108,7 @@ pub(super) fn flag(alert: &Alert, ids: &Ids, names: &Names) -> Value {
     let out = json!({
         "resourceType": "Flag",
         "id": ids.flag.to_string(),
+        "meta": meta(alert),
         "text": narrative(alert),
         "extension": [{
             "url": "http://hl7.org/fhir/StructureDefinition/flag-priority",
