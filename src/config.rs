@@ -263,6 +263,19 @@ impl Config {
         problems.extend(self.sinks.faults().into_iter().map(Problem::range));
         problems.extend(self.research.faults().into_iter().map(Problem::range));
         problems.extend(self.narrator.faults().into_iter().map(Problem::range));
+        for (key, url) in [
+            ("narrator.url", &self.narrator.url),
+            ("sinks.fhir.url", &self.sinks.fhir.url),
+            ("sinks.webhook.url", &self.sinks.webhook.url),
+        ] {
+            let host = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next());
+            if host.is_some_and(|host| host.contains('@')) {
+                let why = format!(
+                    "{key} names a user: credentials stand in a file of their own, not in an address"
+                );
+                problems.push(Problem::range(why));
+            }
+        }
         problems
     }
 

@@ -302,7 +302,7 @@ impl Release {
         rows
     }
 
-    /// Evidence of a patient at a time as it may leave, with the name of its source.
+    /// Evidence of a patient at a time as it may leave, with where it stands among the others: its source.
     #[must_use]
     pub fn evidence(
         &self,
@@ -320,7 +320,11 @@ impl Release {
         }
         Some(match &self.names {
             None => (source.to_owned(), evidence),
-            Some(names) => (names.name("source", source), names.evidence(patient, evidence)),
+            // Patient after patient, as in the tables.
+            Some(names) => {
+                let place = format!("{}/{}", names.name("source", source), names.patient(patient).as_str());
+                (place, names.evidence(patient, evidence))
+            }
         })
     }
 

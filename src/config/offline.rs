@@ -42,19 +42,6 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
     {
         problems.push(Problem::error(key, format!("{key}: {why}")));
     }
-    for (key, url) in [
-        ("narrator.url", &config.narrator.url),
-        ("sinks.fhir.url", &config.sinks.fhir.url),
-        ("sinks.webhook.url", &config.sinks.webhook.url),
-    ] {
-        let authority =
-            url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or(""));
-        if authority.contains('@') {
-            let why =
-                format!("{key} names a user: credentials stand in a file of their own, not in an address");
-            problems.push(Problem::error(key, why));
-        }
-    }
     problems
 }
 

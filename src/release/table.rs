@@ -7,9 +7,9 @@ use anyhow::{Context, bail};
 use arrow::{
     array::{
         Array, ArrayRef, AsArray, BooleanArray, Float32Array, Int64Array, RecordBatch, StringArray,
-        TimestampMicrosecondArray,
+        TimestampMicrosecondArray, UInt32Array,
     },
-    compute::filter_record_batch,
+    compute::{filter_record_batch, take_record_batch},
     datatypes::{DataType, Field, Float32Type, Int64Type, TimeUnit, TimestampMicrosecondType},
 };
 use bedwatch_schemas::{
@@ -56,8 +56,10 @@ fn role(field: &Field) -> anyhow::Result<Role> {
         ("minute", DataType::Int64) => Role::Counted(Span::minutes(1)),
         (_, DataType::Timestamp(TimeUnit::Microsecond, _)) => Role::Time,
         ("age_years", DataType::Float32) => Role::Age,
-        ("words", DataType::Utf8) => Role::Label(None),
-        (_, DataType::Float32 | DataType::Float64 | DataType::Boolean | DataType::Int32) => Role::Value,
+        // Whether the hour had a frame is the engine's; any other yes or no is somebody's later word.
+        ("frame", DataType::Boolean) => Role::Value,
+        ("words", DataType::Utf8) | (_, DataType::Boolean) => Role::Label(None),
+        (_, DataType::Float32 | DataType::Float64 | DataType::Int32) => Role::Value,
         (name, _) if WORDS.contains(&name) => Role::Value,
         (_, DataType::List(item)) if *item.data_type() == DataType::Float32 => Role::Value,
         _ => bail!("the column {name} is not known to the de-identification and does not leave"),
@@ -150,7 +152,8 @@ fn stretch(role: Role, column: &ArrayRef, row: usize) -> Option<(EventTime, Even
     }
 }
 
-/// A batch without whose it is.
+/// A batch without whose it is, patient after patient in the order of their pseudonyms, each in its own
+/// order: rows of two patients side by side would tell by how much one was moved against the other.
 pub(super) fn deidentified(batch: &RecordBatch, names: &Deidentifier) -> anyhow::Result<RecordBatch> {
     let (roles, patients) = (roles(batch)?, patients(batch)?);
     let shifts: Vec<Span> = patients.iter().map(|p| names.shift(p)).collect();
@@ -184,7 +187,11 @@ pub(super) fn deidentified(batch: &RecordBatch, names: &Deidentifier) -> anyhow:
         };
         Ok(column)
     });
-    Ok(RecordBatch::try_new(schema.clone(), columns.collect::<anyhow::Result<_>>()?)?)
+    let moved = RecordBatch::try_new(schema.clone(), columns.collect::<anyhow::Result<_>>()?)?;
+    let pseudonyms: Vec<PatientId> = patients.iter().map(|p| names.patient(p)).collect();
+    let mut order: Vec<u32> = (0..u32::try_from(pseudonyms.len())?).collect();
+    order.sort_by_key(|row| &pseudonyms[*row as usize]);
+    Ok(take_record_batch(&moved, &UInt32Array::from(order))?)
 }
 
 #[cfg(test)]

@@ -108,6 +108,20 @@ fn rows_and_labels_from_before_a_withdrawal_hold_nothing_from_after() {
 }
 
 #[test]
+fn rows_of_two_patients_do_not_stand_side_by_side() {
+    let rows: Vec<(u8, i64, f32)> = (0..40).map(|n| ((n % 4) as u8, 1_000 + n, n as f32)).collect();
+    let after = deidentified(&batch(&rows), &Deidentifier::new(KEY, 365).unwrap()).unwrap();
+    let patients = texts(&after, "patient");
+    assert!(patients.is_sorted());
+    // Each patient's rows are in their own order.
+    let values = after.column_by_name("heart_rate").unwrap().as_primitive::<Float32Type>().values().to_vec();
+    for patient in patients.iter().collect::<std::collections::BTreeSet<_>>() {
+        let own: Vec<f32> = (0..40).filter(|n| patients[*n] == *patient).map(|n| values[n]).collect();
+        assert!(own.len() == 10 && own.is_sorted(), "{own:?}");
+    }
+}
+
+#[test]
 fn a_column_nobody_has_thought_of_does_not_leave() {
     for (name, kind) in [
         ("note", DataType::Utf8),
@@ -133,10 +147,13 @@ fn names_ages_and_dates_go_and_values_stay() {
     assert!(!shown.contains("canary"), "{shown}");
     assert!(ints(&after, "hour").iter().all(|h| ![500_000, 500_001].contains(h)));
     let ages = after.column_by_name("age_years").unwrap().as_primitive::<Float32Type>().values().to_vec();
-    assert_eq!(ages, [89.0, 90.0, 30.0]);
-    assert_eq!(after.column_by_name("heart_rate"), before.column_by_name("heart_rate"));
-    let (source, patient) = (texts(&after, "source"), texts(&after, "patient"));
-    assert!(source[0] == source[1] && source[0] != source[2] && patient[0] == patient[1]);
+    let values = after.column_by_name("heart_rate").unwrap().as_primitive::<Float32Type>().values().to_vec();
+    let mut pairs: Vec<(f32, f32)> = values.into_iter().zip(ages).collect();
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    assert_eq!(pairs, [(30.0, 30.0), (89.0, 89.0), (89.5, 90.0)]);
+    let distinct =
+        |name: &str| texts(&after, name).into_iter().collect::<std::collections::BTreeSet<_>>().len();
+    assert_eq!((distinct("source"), distinct("patient"), distinct("site")), (2, 2, 1));
     assert_eq!(
         after,
         deidentified(&before, &Deidentifier::new(KEY, 365).unwrap()).unwrap(),
@@ -161,15 +178,23 @@ proptest! {
         let at = |b: &RecordBatch| -> Vec<i64> {
             b.column_by_name("at").unwrap().as_primitive::<TimestampMicrosecondType>().values().to_vec()
         };
+        // Rows are told apart by their value here; they stand in another order.
+        let row_of = |b: &RecordBatch| -> BTreeMap<u32, usize> {
+            let values = b.column_by_name("heart_rate").unwrap().as_primitive::<Float32Type>().values().to_vec();
+            values.iter().enumerate().map(|(row, v)| (v.to_bits(), row)).collect()
+        };
+        let (was, is) = (row_of(&before), row_of(&after));
+        prop_assume!(was.len() == rows.len());
         let mut shift = BTreeMap::new();
-        for (row, (patient, ..)) in rows.iter().enumerate() {
-            let moved = at(&after)[row] - at(&before)[row];
+        for (value, row) in was {
+            let (patient, now) = (rows[row].0, is[&value]);
+            let moved = at(&after)[now] - at(&before)[row];
             let day = Span::hours(24).0;
             prop_assert_eq!(moved % day, 0);
             prop_assert!((1..=i64::from(days)).contains(&(moved / day).abs()));
-            prop_assert_eq!((ints(&after, "hour")[row] - ints(&before, "hour")[row]) * Span::hours(1).0, moved);
-            prop_assert_eq!((ints(&after, "minute")[row] - ints(&before, "minute")[row]) * Span::minutes(1).0, moved);
-            prop_assert_eq!(*shift.entry(*patient).or_insert(moved), moved);
+            prop_assert_eq!((ints(&after, "hour")[now] - ints(&before, "hour")[row]) * Span::hours(1).0, moved);
+            prop_assert_eq!((ints(&after, "minute")[now] - ints(&before, "minute")[row]) * Span::minutes(1).0, moved);
+            prop_assert_eq!(*shift.entry(patient).or_insert(moved), moved);
         }
     }
 }
