@@ -15,6 +15,8 @@ use bedwatch_inference::{
     writer::Writer,
 };
 
+use bedwatch_schemas::risk::ModelRef;
+
 use crate::{
     clock::SystemClock,
     config::{self, Config},
@@ -109,23 +111,24 @@ pub fn models(config: &Config) -> anyhow::Result<Models> {
             Some(Arc::new(loaded.with_context(|| format!("the model bundle {name} is refused"))?))
         }
     };
+    let view = fusion.as_deref().map(Fusion::model).or_else(|| encoder.as_deref().map(Encoder::model));
     let writer = match (server, config.narrator.as_str()) {
         (Some(writer), _) => writer,
         (None, "") => Writer::new(None),
-        (None, name) => Writer::new(Some(paired(&runtime, &open(name)?, encoder.as_deref())?)),
+        (None, name) => Writer::new(Some(paired(&runtime, &open(name)?, view)?)),
     };
     Ok(Models { encoder, fusion, writer: Arc::new(writer) })
 }
 
-/// A narrator that takes the embeddings of this encoder, where it was trained beside it.
-fn paired(runtime: &Runtime, bundle: &Bundle, encoder: Option<&Encoder>) -> anyhow::Result<Narrator> {
+/// A narrator that takes the embeddings of this model, where it was trained beside it.
+fn paired(runtime: &Runtime, bundle: &Bundle, view: Option<&ModelRef>) -> anyhow::Result<Narrator> {
     let mut narrator = Narrator::load(runtime, bundle, 1)?;
-    if let Some(encoder) = encoder
-        && !narrator.pair(encoder.model())
+    if let Some(view) = view
+        && !narrator.pair(view)
     {
         tracing::info!(
-            encoder = %encoder.model().name,
-            "the narrator was not trained beside this encoder and writes without its embedding"
+            model = %view.name,
+            "the narrator was not trained beside this model and writes without its embedding"
         );
     }
     Ok(narrator)
@@ -149,8 +152,9 @@ pub fn narrator(config: &Config) -> anyhow::Result<Narrator> {
         bail!("no narrator is configured");
     }
     let mut narrator = Narrator::load(&runtime, &open(&config.narrator)?, 1)?;
+    let view = if config.fusion.is_empty() { &config.encoder } else { &config.fusion };
     if !config.encoder.is_empty() {
-        narrator.pair(&open(&config.encoder)?.model());
+        narrator.pair(&open(view)?.model());
     }
     Ok(narrator)
 }

@@ -89,7 +89,7 @@ struct Spec {
     lexicon: FileName,
     /// A general decoder brings its own tokenizer, in which the words are spelled.
     spelling: Option<spell::Spec>,
-    /// The encoder whose embedding is the soft prompt.
+    /// The encoder, or the fusion, whose embedding is the soft prompt.
     soft_prompt: Option<SoftPrompt>,
 }
 
@@ -127,11 +127,11 @@ pub struct Narrator {
     n_positions: usize,
     eos: u32,
     max_new_tokens: usize,
-    /// The encoder it was trained beside.
+    /// The encoder or fusion it was trained beside.
     encoder: Option<ModelRef>,
     /// Numbers of its soft prompt.
     soft_size: Option<usize>,
-    /// Whether the embeddings that come are that encoder's.
+    /// Whether the embeddings that come are that model's.
     paired: bool,
     decoders: Pool<Decoder>,
 }
@@ -216,10 +216,10 @@ impl Narrator {
         &self.lexicon
     }
 
-    /// Says whose embeddings will come. Those of another encoder than the one it was trained beside
-    /// mean nothing to it: it then writes without, and `false` is returned.
-    pub fn pair(&mut self, encoder: &ModelRef) -> bool {
-        self.paired = self.encoder.as_ref() == Some(encoder);
+    /// Says whose embeddings will come: a fusion's, or an encoder's. Those of another model than the one it
+    /// was trained beside mean nothing to it: it then writes without, and `false` is returned.
+    pub fn pair(&mut self, model: &ModelRef) -> bool {
+        self.paired = self.encoder.as_ref() == Some(model);
         self.paired
     }
 
@@ -238,7 +238,7 @@ impl Narrator {
         self.tell(kind, priority, evidence, &[], cancel).map(|told| told.text)
     }
 
-    /// The rationale of an alert, printed from its evidence. `embedding` is the encoder's of the
+    /// The rationale of an alert, printed from its evidence. `embedding` is the model's view of the
     /// moment it was decided; empty, or of another size, counts as none. `cancel` is asked between tokens.
     /// The caller checks the text before showing it.
     ///

@@ -31,7 +31,7 @@ pub struct Request<'a> {
     pub priority: Priority,
     /// What it rests on.
     pub evidence: &'a Evidence,
-    /// The encoder's embedding of the moment it was decided; empty where there is none.
+    /// The model's view of the moment it was decided; empty where there is none.
     pub embedding: &'a [f32],
 }
 

@@ -40,4 +40,4 @@ step hidden.json hidden
 step ablations.json ablations
 step evaluation.json evaluate --data "$data" --bedwatch "$target/bedwatch" --bundle "$bundle" --ward "$work/ward"
 "$python" -m bedwatch_training.card --work "$work" --bundle "$bundle"
-step narrator/narrator.pt narrate --data "$data" --work "$work/narrator" --bedwatch "$target/bedwatch" --encoder "$bundle" --out "$repository/inference/models/narrator-v2"
+step narrator/narrator.pt narrate --data "$data" --work "$work/narrator" --bedwatch "$target/bedwatch" --encoder "$bundle" --fusion "$fusion" --out "$repository/inference/models/narrator-v2"

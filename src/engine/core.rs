@@ -99,7 +99,8 @@ pub struct Output {
     pub draft: Draft,
     /// The arrival of what triggered it: latency counts from here.
     pub triggered: ArrivalTime,
-    /// The encoder's embedding when it was decided, for the narrator; empty without one.
+    /// The model's view when it was decided, for the narrator: the fusion's, or the encoder's where there is
+    /// no fusion; empty without one.
     pub embedding: Vec<f32>,
 }
 
@@ -446,7 +447,11 @@ impl Core {
                 });
                 patient.past.remember(hour_of(frame.at), joint.as_ref().unwrap_or(&embedding));
                 patient.assessment = Some(assessment);
-                patient.embedding = embedding;
+                // The narrator knows one view: where the joint one is in force and failed, none is given.
+                patient.embedding = match models.fusion {
+                    Some(_) => joint.unwrap_or_default(),
+                    None => embedding,
+                };
                 true
             }
             Err(error) => {

@@ -22,7 +22,8 @@ pub struct Patient {
     pub assessment: Option<Assessment>,
     /// What the encoder made of each past hour, to find its like again.
     pub past: Past,
-    /// The encoder's embedding of that pass, for the narrator; empty without one.
+    /// The model's view of that pass, for the narrator: the fusion's, or the encoder's where there is no
+    /// fusion; empty without one.
     pub embedding: Vec<f32>,
     /// When the encoder last ran.
     pub assessed_at: Option<EventTime>,

@@ -50,6 +50,12 @@ impl Truth {
         }
     }
 
+    /// Whether a failure is under way at a moment; `None` where nobody says.
+    #[must_use]
+    pub fn failing(&self, at: EventTime) -> Option<bool> {
+        self.moments.failing(at)
+    }
+
     /// What a simulated patient has at a moment, in words.
     #[must_use]
     pub fn words(&self, at: EventTime) -> Option<&'static str> {

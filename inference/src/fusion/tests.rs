@@ -98,7 +98,8 @@ fn a_head_speaks_when_what_it_needs_is_there_and_says_why() {
     };
     let hour = &cases(&bundle).moments[0].hour;
     let mut recent = Recent::default();
-    let falling: Vec<f32> = (0..36).map(|i| 190.0 - 3.4 * i as f32).collect();
+    // Steady, then a fall of 5.5 mg/dL every five minutes to 71.
+    let falling: Vec<f32> = (0..36_u8).map(|i| 170.0 - 5.5 * f32::from(i.saturating_sub(17))).collect();
     recent.tracks[Track::Glucose as usize].0 = falling;
     let fused = fusion.assess(hour, &recent, AT).unwrap();
     assert_eq!(fused.risks.iter().map(|r| r.head).collect::<Vec<_>>(), [Head::Hypoglycaemia]);

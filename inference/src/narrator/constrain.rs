@@ -35,6 +35,9 @@ const JOINING: usize = 4;
 /// Words that would stretch a value beyond what it is ("rising by", "over").
 const STRETCHING: [&str; 6] = ["by", "over", "from", "since", "for", "or"];
 
+/// Words that lead to what is missing ("still missing", "judged without", "seen without a recent").
+const MISSING_OPENERS: [&str; 3] = ["still", "judged", "seen"];
+
 /// "has" needs its participle: of a trend the clause's subject has, or, of a risk, what it reached. Without
 /// this a model that is kept from an untrue participle says "pressure has and steady".
 const AUXILIARY: &str = "has";
@@ -282,7 +285,7 @@ impl<'a> Constraint<'a> {
                 // name, once, and waits for its value.
                 let clears = || subjects.len() == 1 && !state.waits() && named & !state.changes != 0;
                 let of_mode = match state.mode {
-                    Mode::Facts => self.can_be_said(state, named),
+                    Mode::Facts => !self.is_closing(state) && self.can_be_said(state, named),
                     Mode::Missing => true,
                     Mode::Clears => clears(),
                 };
@@ -291,7 +294,7 @@ impl<'a> Constraint<'a> {
             Term::Trend(direction) => any(&|i| facts[i].trend.is_some_and(|t| t.direction == *direction)),
             Term::Band(bands) => any(&|i| bands.contains(&facts[i].band)),
             Term::Recent => any(&|i| is_recent(facts[i])),
-            Term::Kind(_) => state.mode == Mode::Facts && !state.open,
+            Term::Kind(_) => state.mode == Mode::Facts && !state.open && !self.is_closing(state),
             Term::Missing => state.mode == Mode::Facts && !state.had.0 && !state.open,
             Term::Clears => state.mode == Mode::Facts && !state.had.1 && !state.open,
             Term::Bound(bound) => {
@@ -320,8 +323,28 @@ impl<'a> Constraint<'a> {
         self.phrases.iter().any(|(words, term)| words[0] == word && claim(term))
     }
 
+    /// Whether the text has come to what the model says of itself, or to what is missing: only these follow,
+    /// and no further fact.
+    fn is_closing(&self, state: &State) -> bool {
+        let begun = state.doubts.0 || state.doubts.1 || state.had.0 || state.had.1;
+        begun && state.all_told.trailing_ones() as usize >= self.prompt.facts.len().min(TOLD)
+    }
+
+    /// Whether a sentence of a closing text may begin with this phrase.
+    fn closes(&self, state: &State, words: &[String], term: &Term) -> bool {
+        let leads_on = !self.prompt.missing.is_empty() && !state.had.0;
+        match term {
+            Term::Unsure | Term::Unfamiliar | Term::Clears | Term::Missing => true,
+            Term::Plain => leads_on && MISSING_OPENERS.contains(&words[0].as_str()),
+            _ => false,
+        }
+    }
+
     /// Whether a phrase may begin here: as [`Self::permits`], and there is room for its sentence.
-    fn begins_here(&self, state: &State, term: &Term) -> bool {
+    fn begins_here(&self, state: &State, words: &[String], term: &Term) -> bool {
+        if self.last == "." && self.is_closing(state) && !self.closes(state, words, term) {
+            return false;
+        }
         let room = |n| self.tokens_left > n + ENDING.0 && self.words_left > n + ENDING.1;
         let fits = match term {
             Term::Missing => room(SENTENCE.0),
@@ -389,7 +412,7 @@ impl<'a> Constraint<'a> {
                 && if longer > 1 {
                     self.permits(&self.state, term)
                 } else {
-                    self.begins_here(&self.state, term)
+                    self.begins_here(&self.state, words, term)
                 }
         })
     }
@@ -472,7 +495,7 @@ impl<'a> Constraint<'a> {
                     && self.settled().is_some_and(|state| {
                         self.phrases
                             .iter()
-                            .any(|(words, term)| words[0] == word && self.begins_here(&state, term))
+                            .any(|(words, term)| words[0] == word && self.begins_here(&state, words, term))
                     }));
         }
         let Some(state) = self.settled() else { return false };

@@ -2,8 +2,8 @@
 
     python -m bedwatch_training.export_narrator --work DIR --encoder BUNDLE --unseen LINES.ndjson... --out inference/models/narrator-v2
 
-BUNDLE is the encoder whose embeddings it was trained beside; LINES are written
-by `bedwatch evidence export` from stays of split "test" with that encoder.
+BUNDLE is the encoder or fusion whose embeddings it was trained beside; LINES are written
+by `bedwatch evidence export` from stays of split "test" with that bundle.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def manifest(model: Narrator, vocabulary: Vocabulary, inputs, outputs, encoder: 
         "format": "bedwatch-bundle-1",
         "kind": "narrator",
         "name": "narrator-v2",
-        "version": "2.0.0",
+        "version": "2.1.0",
         "licence": "Apache-2.0",
         "training_data": "texts of a seeded grammar over coded evidences: synthetic ones, and those the engine collected from PhysioNet/CinC Challenge 2019 sets A and B (CC BY 4.0), train split, with their embeddings",
         "n_layer": c.n_layer,

@@ -1,12 +1,16 @@
-"""The fusion: pretraining without labels, fine-tuning, calibration, ablations, bundle.
+"""The fusion: pretraining without labels, fine-tuning, trees beside the network, calibration, ablations, bundle.
 
     python -m bedwatch_training.fuse --work DIR --encoder ../models/encoder-hourly-v2 --out ../models/fusion-v1
 
-Reads WORK/moments.npz. Three quarters of the stays for making models are learned
-from, the rest calibrates; stays kept aside are judged on once, at the end, beside
-LightGBM on the same moments. Pretraining: hidden stretches of each track are
-filled in from what is around them and from the other modalities, and the next
-event is foretold. Writes WORK/fusion.pt, WORK/fusion.json and the bundle.
+Reads WORK/moments.npz. Three quarters of the stays for making models are
+learned from, the rest calibrates; stays kept aside are judged on once, at the
+end. Pretraining: hidden stretches of each track are filled in from what is
+around them and from the other modalities, and the next event is foretold.
+Trees over a summary of the same moments (`moment_trees`) stand beside the
+network, and a head is both, weighed on the held stays. They also learn from
+the few stays of the MIMIC-III demo, and that a failure is under way; the
+network learned to foretell alone. Writes WORK/fusion.pt, WORK/moment-trees/,
+WORK/fusion.json and the bundle.
 """
 
 import argparse
@@ -22,17 +26,20 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from . import SEED
 from .bundle import OPSET, export, write_json, write_manifest
-from .calibrate import head, platt, sigmoid
+from .calibrate import conformal, head, platt, sigmoid
+from .forest import ML_OPSET
 from .fusion import AUXILIARY, EMBEDDING, HEADS, MODALITIES, NEEDS, SHIPPED, Fusion, batch
-from .moments import LABELS, MAX_EVENTS, TRACKS, Moments
+from .moment_trees import Summary, append, learn, score, summaries, weights
+from .moments import LABELS, LATER, MAX_EVENTS, TRACKS, Moments
 from .splits import fold_of
 
-NAME, VERSION = "fusion-v1", "1.0.0"
+NAME, VERSION = "fusion-v1", "1.1.0"
 BATCH, PRETRAINED_EPOCHS, EPOCHS, RATE = 256, 2, 5, 2e-3
 HIDDEN_STRETCH, DROPPED = 0.25, 0.15
 SPECIFICITY = {"deterioration": (0.97, 0.995), "seizure": (0.99, 0.998), "hypoglycaemia": (0.97, 0.99)}  # operating, high
 REAL_SPECIFICITY = 0.95  # deterioration: of real moments, whatever becomes of them
-GLUCOSE_FOLDS = 4
+MISSED = 0.05  # seizures at most, at either point
+FOLDS = 4  # of the real series of glucose and of MIMIC's patients, for their cross-fitted figures
 OUTPUTS = ["logits", "embedding", "gates"]
 
 
@@ -41,9 +48,11 @@ def columns(m: Moments) -> list[int]:
     return [LABELS.index(h) for h in (*HEADS, *AUXILIARY)]
 
 
-def wanted(m: Moments) -> np.ndarray:
-    """Labels [N, heads], -1 where there is none or what the head needs is not there."""
+def wanted(m: Moments, now=False) -> np.ndarray:
+    """Labels [N, heads], -1 where there is none or what the head needs is not there; `now`: a failure under way is deterioration."""
     labels = m.labels[:, columns(m)].astype(np.int8)
+    if now:
+        labels[m.labels[:, LABELS.index("failing")] == 1, HEADS.index("deterioration")] = 1
     for i, name in enumerate(HEADS):
         for need in NEEDS[name]:
             labels[~np.isfinite(getattr(m, need)).any(axis=(1, 2)), i] = -1
@@ -156,12 +165,13 @@ def train(m: Moments, args, without=(), scratch=False, attention=True) -> Fusion
 
 def figures(logits, m: Moments) -> dict:
     """AUROC and average precision of each head, by set and over all simulated and all real ones."""
-    labels, out = wanted(m), {}
+    out = {}
     groups = {"simulator": np.char.startswith(m.set_of, "sim-")} | {s: m.set_of == s for s in np.unique(m.set_of) if not s.startswith("sim-")}
-    for i, name in enumerate((*HEADS, *AUXILIARY)):
+    columns = [(name, wanted(m)[:, i], i) for i, name in enumerate((*HEADS, *AUXILIARY)) if i < logits.shape[1]]
+    for name, labels, i in [*columns, ("deterioration or failing", wanted(m, now=True)[:, 0], 0)]:
         for group, here in groups.items():
-            here = here & (labels[:, i] >= 0)
-            truth = labels[here, i]
+            here = here & (labels >= 0)
+            truth = labels[here]
             if 0 < truth.sum() < len(truth):
                 out.setdefault(name, {})[group] = {
                     "moments": int(len(truth)), "positive": int(truth.sum()), "sources": int(len(np.unique(m.source[here]))),
@@ -171,41 +181,30 @@ def figures(logits, m: Moments) -> dict:
     return out
 
 
-def flat(m: Moments) -> np.ndarray:
-    """What LightGBM is given: of each column the last value, mean, extremes and trend, the latest value and age of each code, the embedding."""
-    parts = [m.embedding]
-    with np.errstate(all="ignore"):
-        for t in TRACKS:
-            x = getattr(m, t).astype(np.float32)
-            half = x.shape[1] // 2
-            last = x[:, -1].copy()
-            for back in range(2, 7):
-                last = np.where(np.isfinite(last), last, x[:, -back])
-            parts += [last, np.nanmean(x, axis=1), np.nanmin(x, axis=1), np.nanmax(x, axis=1), np.nanmean(x[:, half:], axis=1) - np.nanmean(x[:, :half], axis=1)]
-    n, codes = len(m), len(m.names) + 1
-    latest, age = np.full((n, codes), np.nan, np.float32), np.full((n, codes), np.nan, np.float32)
-    rows = np.arange(n)
-    for place in range(MAX_EVENTS):
-        code = m.codes[:, place]
-        latest[rows, code] = np.where(m.numbers[:, place, 1] > 0, m.numbers[:, place, 0], np.nan)
-        age[rows, code] = m.numbers[:, place, 2]
-    return np.concatenate([*parts, latest[:, 1:], age[:, 1:]], axis=1).astype(np.float32)
+def balanced(m: Moments, labels) -> np.ndarray:
+    """Weights [N] with which the simulator's labelled moments and those of real stays weigh the same in sum."""
+    real = ~np.char.startswith(m.set_of, "sim-")
+    weight = np.ones(len(m))
+    for part in (real, ~real):
+        if (known := part & (labels >= 0)).any():
+            weight[part] = (labels >= 0).sum() / 2 / known.sum()
+    return weight if (real & (labels >= 0)).any() and (~real & (labels >= 0)).any() else np.ones(len(m))
 
 
-def baseline(made: Moments, judged: Moments) -> np.ndarray:
-    """LightGBM's scores [N, heads] of the judged moments."""
-    import warnings
+def forests(m: Moments, x, only=HEADS) -> dict:
+    """A LightGBM for each head."""
+    labels = wanted(m, now=True)
+    return {name: learn(x, labels[:, i], balanced(m, labels[:, i])) for i, name in enumerate(HEADS) if name in only}
 
-    import lightgbm
 
-    warnings.simplefilter("ignore")
-    x, y, labels = flat(made), flat(judged), wanted(made)
-    out = np.zeros((len(judged), labels.shape[1]))
-    settings = {"objective": "binary", "learning_rate": 0.05, "num_leaves": 15, "max_bin": 63, "feature_fraction": 0.3, "min_data_in_leaf": 50, "force_col_wise": True, "num_threads": 1, "verbose": -1, "seed": SEED}  # fmt: skip
-    for i in range(labels.shape[1]):
-        known = labels[:, i] >= 0
-        out[:, i] = lightgbm.train(settings, lightgbm.Dataset(x[known], labels[known, i]), 200).predict(y, raw_score=True)
-    return out
+def scores(models: dict, x) -> np.ndarray:
+    """Their scores [N, heads], 0 for heads without one."""
+    return np.stack([score(models[name], x) if name in models else np.zeros(len(x), np.float32) for name in HEADS], axis=1)
+
+
+def weighed(of: dict, network, trees) -> np.ndarray:
+    """The heads' logits [N, heads] of both."""
+    return np.stack([of[name][0] * network[:, i] + of[name][1] * trees[:, i] for i, name in enumerate(HEADS)], axis=1)
 
 
 def forecast(m: Moments) -> np.ndarray:
@@ -216,55 +215,86 @@ def forecast(m: Moments) -> np.ndarray:
     return np.nan_to_num(-(last + 1.5 * (last - before)), nan=-1000.0)
 
 
-def crossfit_glucose(m: Moments, args) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Real sensor glucose, each series judged by a network that learned from the others: (logits, labels, figures).
+def folds(m: Moments, of: str) -> np.ndarray:
+    """For each moment of a set the fold of its patient, -1 elsewhere."""
+    name = np.array([s.split("-")[0] if of in LATER else s for s in m.source])
+    place = {s: k % FOLDS for k, s in enumerate(sorted(np.unique(name[m.set_of == of])))}
+    return np.array([place[n] if s == of else -1 for n, s in zip(name, m.set_of)])
+
+
+def crossfit_glucose(m: Moments, x, args) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict]:
+    """Real sensor glucose, each series judged by a network and trees that learned from the others: (the network's logits, the trees' scores, labels, figures).
 
     The series kept aside are few; these figures rest on all stays for making models.
     """
-    real, i = m.set_of == "cgm", HEADS.index("hypoglycaemia")
-    place = {s: k % GLUCOSE_FOLDS for k, s in enumerate(sorted(np.unique(m.source[real])))}
-    fold = np.array([place.get(s, -1) for s in m.source])
+    real, i, fold = m.set_of == "cgm", HEADS.index("hypoglycaemia"), folds(m, "cgm")
     glucose = np.isin(m.set_of, ("cgm", "sim-glucose"))
-    logits = np.zeros(len(m), np.float32)
-    for k in range(GLUCOSE_FOLDS):
-        net = train(m.pick(glucose & (fold != k)), args, scratch=True)
-        logits[fold == k] = predict(net, m.pick(fold == k))[:, i]
+    network, trees = np.zeros(len(m), np.float32), np.zeros(len(m), np.float32)
+    for k in range(FOLDS):
+        kept, out = glucose & (fold != k), fold == k
+        network[out] = predict(train(m.pick(kept), args, scratch=True), m.pick(out))[:, i]
+        trees[out] = score(forests(m.pick(kept), x[kept], ("hypoglycaemia",))["hypoglycaemia"], x[out])
     part = m.pick(real)
-    label, logit = wanted(part)[:, i], logits[real]
+    label = wanted(part)[:, i]
     known = label >= 0
-    label, logit, rule = label[known], logit[known], forecast(part)[known]
-    areas = {n: [round(float(f(label, x)), 4) for f in (roc_auc_score, average_precision_score)] for n, x in (("fusion", logit), ("line", rule))}
-    return logit, label, {"moments": int(known.sum()), "positive": int(label.sum()), "series": len(place), "auroc_auprc": areas}
+    network, trees, label, rule = network[real][known], trees[real][known], label[known], forecast(part)[known]
+    own, other = weights(network, trees, label)
+    said = {"fusion": own * network + other * trees, "network": network, "LightGBM": trees, "line": rule}
+    areas = {n: [round(float(f(label, x)), 4) for f in (roc_auc_score, average_precision_score)] for n, x in said.items()}
+    return network, trees, label, {"moments": int(known.sum()), "positive": int(label.sum()), "series": len(np.unique(m.source[real])), "weights": [own, other], "auroc_auprc": areas}
 
 
-def calibrated(net, m: Moments, glucose) -> dict:
-    """Platt lines and operating points: on held stays, and for hypoglycaemia on `glucose`, (logits, labels) of real series."""
-    logits, labels, heads = predict(net, m), wanted(m), {}
+def crossfit_mimic(m: Moments, x, learned, network, of) -> dict:
+    """Deterioration at the MIMIC-III demo, each patient judged by trees that learned from the simulator and the others: of all its patients, with `of` weights."""
+    fold, name = folds(m, "mimic3"), "deterioration"
+    real, trees = m.set_of == "mimic3", np.zeros(len(m), np.float32)
+    for k in range(FOLDS):
+        kept = (learned & ~real) | (real & (fold != k))
+        trees[fold == k] = score(forests(m.pick(kept), x[kept], (name,))[name], x[fold == k])
+    part, trees = m.pick(real), trees[real]
+    both, out = of[name][0] * network[real, 0] + of[name][1] * trees, {"stays": len(np.unique(part.source))}
+    for words, now in (("foretold", False), ("foretold or under way", True)):
+        label = wanted(part, now)[:, 0]
+        known = label >= 0
+        area = lambda s: [round(float(f(label[known], s[known])), 4) for f in (roc_auc_score, average_precision_score)]  # noqa: B023, E731
+        out[words] = {"moments": int(known.sum()), "positive": int(label[known].sum()), "auroc_auprc": {"fusion": area(both), "network": area(network[real, 0]), "LightGBM": area(trees)}}
+    return out
+
+
+def calibrated(logits, m: Moments, glucose) -> dict:
+    """Platt lines, operating points and conformal rows: on held stays, and for hypoglycaemia on `glucose`, (logits, labels) of real series."""
+    labels, heads = wanted(m, now=True), {}
     for i, name in enumerate(HEADS):
         known = labels[:, i] >= 0
-        label, logit = (labels[known, i], logits[known, i]) if name != "hypoglycaemia" else (glucose[1], glucose[0])
-        a, b = platt(logit, label)
+        label, logit, weight = labels[known, i], logits[known, i], balanced(m, labels[:, i])[known]
+        if name == "hypoglycaemia":
+            logit, label, weight = *glucose, None
+        a, b = platt(logit, label, weight)
         p = sigmoid(a * logit + b)
         point, high = (float(np.quantile(p[label == 0], s)) for s in SPECIFICITY[name])
         if name == "deterioration":
             real = sigmoid(a * logits[m.set_of == "cinc2012", i] + b)
             point = max(point, float(np.quantile(real, REAL_SPECIFICITY)))
-        heads[name] = head(a, b, point, high, [])
+            high = max(high, point)
+        if name == "seizure":  # simulated ones stand so far apart that a share of the others says nothing
+            point, high = (max(x, float(np.quantile(p[label == 1], MISSED))) for x in (point, high))
+        heads[name] = head(a, b, point, high, [] if name == "seizure" else conformal(p, label))
         print(f"{name}: sensitivity {(p[label == 1] >= point).mean():.3f} at p >= {point:.4f} ({SPECIFICITY[name][0]:.3f} of the others silent)", flush=True)
     return heads
 
 
 class Served(torch.nn.Module):
-    """Without what only learns."""
+    """Without what only learns; the summary for the trees and the network's logits apart."""
 
-    def __init__(self, net: Fusion):
+    def __init__(self, net: Fusion, codes: int):
         super().__init__()
-        self.net = net
+        self.net, self.summary = net, Summary(codes)
         self.shipped = [HEADS.index(n) for n in SHIPPED]
 
     def forward(self, hour, minutes, eeg, cardiac, glucose, event_codes, events):
         logits, fused, gates = self.net(hour, minutes, eeg, cardiac, glucose, event_codes, events)
-        return logits[:, self.shipped], fused, gates
+        summary = self.summary(hour, minutes, eeg, cardiac, glucose, event_codes, events)
+        return summary, logits[:, self.shipped], fused, gates
 
 
 def parity(path: Path, codes: int) -> list[dict]:
@@ -293,25 +323,70 @@ def parity(path: Path, codes: int) -> list[dict]:
     return out
 
 
-def write(net: Fusion, heads: dict, names, tracks: list[dict], encoder: Path, out: Path):
+def write(net: Fusion, heads: dict, of: dict, names, work: Path, encoder: Path, out: Path):
     """The bundle: ONNX, manifest, parity vectors."""
+    tracks = json.loads((work / "tracks.json").read_text())
     out.mkdir(parents=True, exist_ok=True)
     net.eval()
     zero = {"hour": torch.zeros(1, EMBEDDING), **{t: torch.zeros(1, r, 2 * c) for t, (r, c) in TRACKS.items()}, "event_codes": torch.zeros(1, MAX_EVENTS, dtype=torch.int64), "events": torch.zeros(1, MAX_EVENTS, 3)}  # fmt: skip
     zero["event_codes"][0, -1] = 1
-    export(Served(net), out / "fusion.onnx", tuple(zero.values()), list(zero), OUTPUTS, {})
+    export(Served(net, len(names)), out / "fusion.onnx", tuple(zero.values()), list(zero), ["summary", "network", *OUTPUTS[1:]], {})
+    append(out / "fusion.onnx", work / "moment-trees", SHIPPED, of)
     beside = tomllib.loads((encoder / "manifest.toml").read_text())
-    entry = lambda i, n: {"name": n, "index": i, "needs": list(NEEDS[n])} | {k: round(v, 6) for k, v in heads[n].items() if k != "conformal"}  # noqa: E731
+    entry = lambda i, n: {"name": n, "index": i, "needs": list(NEEDS[n])} | {k: round(v, 6) for k, v in heads[n].items() if k != "conformal"} | {"conformal": [{k: v if isinstance(v, str) else round(v, 6) for k, v in row.items()} for row in heads[n]["conformal"]]}  # noqa: E731
     table = {
         "format": "bedwatch-bundle-1", "kind": "fusion", "name": NAME, "version": VERSION, "licence": "Apache-2.0",
         "contract": "moment-v1", "encoder": beside["name"], "encoder_version": beside["version"], "embedding_size": EMBEDDING,
         "training_data": "the bedwatch ward simulator (synthetic); PhysioNet/CinC Challenge 2012 sets a and b (ODC-By 1.0); sensor glucose of Hall et al. 2018 (CC BY 4.0) by iglu; stays for making models only",
-        "codes": [str(n) for n in names], "onnx": {"file": "fusion.onnx", "opset": OPSET, "inputs": list(zero), "outputs": OUTPUTS},
+        "codes": [str(n) for n in names], "onnx": {"file": "fusion.onnx", "opset": OPSET, "ml_opset": ML_OPSET, "inputs": list(zero), "outputs": OUTPUTS},
         "tracks": tracks, "heads": [entry(i, n) for i, n in enumerate(SHIPPED)],
     }  # fmt: skip
     write_json(out / "parity.json", {"tolerance": 1e-4, "moments": parity(out / "fusion.onnx", len(names))})
     write_manifest(out, table, ["fusion.onnx", "parity.json"])
     print(f"fusion.onnx: {(out / 'fusion.onnx').stat().st_size / 1e6:.2f} MB")
+
+
+def without(net, models: dict, m: Moments, gone: str) -> tuple[np.ndarray, np.ndarray]:
+    """What network and trees say while a modality is not there."""
+    blind = m.pick(np.ones(len(m), dtype=bool))
+    if gone == "events":
+        blind.codes, blind.numbers = np.zeros_like(m.codes), np.zeros_like(m.numbers)
+    else:
+        setattr(blind, gone, np.full_like(getattr(m, gone), np.nan))
+    return predict(net, m, (gone,)), scores(models, summaries(blind))
+
+
+def coverage(heads: dict, logits, m: Moments) -> dict:
+    """Of moments kept aside, the share whose label is in the conformal set: all, without, with."""
+    labels, out = wanted(m, now=True), {}
+    for i, name in enumerate(HEADS):
+        h, known = heads[name], labels[:, i] >= 0
+        if not (h["conformal"] and known.any()):
+            continue
+        p, label, row = sigmoid(h["platt_a"] * logits[known, i] + h["platt_b"]), labels[known, i], h["conformal"][0]
+        inside = np.where(label == 1, p >= row["positive_at_least"], p <= row["negative_at_most"])
+        real = ~np.char.startswith(m.set_of[known], "sim-")
+        share = lambda of: round(float(inside[of].mean()), 4) if of.any() else None  # noqa: B023, E731
+        out[name] = {g: [share(s), share(s & (label == 0)), share(s & (label == 1))] for g, s in (("simulator", ~real), ("real", real))}
+    return out
+
+
+def ablations(learned: Moments, held: Moments, args) -> dict:
+    """Figures of the network alone, on held stays."""
+    found = {
+        "without pretraining": figures(predict(train(learned, args, scratch=True), held), held),
+        "without cross-attention": figures(predict(train(learned, args, attention=False), held), held),
+    }
+    return found | {f"never given {m}": figures(predict(train(learned, args, without=(m,)), held, (m,)), held) for m in MODALITIES}
+
+
+def network(m: Moments, args) -> Fusion:
+    """A network that learned from these moments, or the one that is given."""
+    if args.network is None:
+        return train(m, args)
+    net = Fusion(len(m.names))
+    net.load_state_dict(torch.load(args.network, weights_only=False)["state"])
+    return net
 
 
 def main():
@@ -323,44 +398,52 @@ def main():
     parser.add_argument("--pretrained-epochs", type=int, default=PRETRAINED_EPOCHS)
     parser.add_argument("--limit", type=int, help="moments an epoch, at most")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--write-only", action="store_true", help="the bundle again, from WORK/fusion.pt and WORK/fusion.json")
+    parser.add_argument("--network", type=Path, help="this network instead of training one")
     parser.add_argument("--ablations", action="store_true", help="also without pretraining, cross-attention and each modality; slow")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    tracks = json.loads((args.work / "tracks.json").read_text())
-    if args.write_only:
-        saved, report = torch.load(args.work / "fusion.pt", weights_only=False), json.loads((args.work / "fusion.json").read_text())
-        net = Fusion(len(saved["names"]))
-        net.load_state_dict(saved["state"])
-        write(net, report["heads"], saved["names"], tracks, args.encoder, args.out)
-        return
     every = Moments.load(args.work / "moments.npz")
     split = every.split()
-    fold = {s: fold_of(s) for s in np.unique(every.source)}
-    held = np.array([fold[s] == 0 for s in every.source])
-    learned, held, aside = (every.pick(k) for k in ((split == "make") & ~held & (every.set_of != "iiic"), (split == "make") & held & (every.set_of != "iiic"), (split == "test") | (every.set_of == "iiic")))  # fmt: skip
-    print(f"{len(learned)} moments to learn from, {len(held)} to calibrate on, {len(aside)} kept aside", flush=True)
-    report = {"moments": {"learned": len(learned), "held": len(held), "aside": len(aside)}}
-    net = train(learned, args)
+    fold = {s: fold_of(s.split("-")[0] if s[0].isdigit() else s) for s in np.unique(every.source)}
+    parts = {"aside": (split == "test") | (every.set_of == "iiic")}
+    parts["held"] = ~parts["aside"] & np.array([fold[s] == 0 for s in every.source])
+    parts["learned"] = ~parts["aside"] & ~parts["held"]
+    report = {"moments": {k: int(v.sum()) for k, v in parts.items()}}
+    print(report, flush=True)
+    learned, held, aside = (every.pick(parts[k]) for k in ("learned", "held", "aside"))
+    net = network(learned.pick(~np.isin(learned.set_of, list(LATER))), args)
     torch.save({"state": net.state_dict(), "names": every.names}, args.work / "fusion.pt")
-    report["held"] = figures(predict(net, held), held)
-    print(json.dumps(report["held"]), flush=True)
-    logits, label, report["glucose"] = crossfit_glucose(every.pick(split == "make"), args)
-    print(json.dumps(report["glucose"]), flush=True)
-    heads = calibrated(net, held, (logits, label))
+    x, said = summaries(every), predict(net, every)
+    models = forests(learned, x[parts["learned"]])
+    (args.work / "moment-trees").mkdir(exist_ok=True)
+    for name, model in models.items():
+        model.save_model(args.work / "moment-trees" / f"{name}.txt")
+    trees = scores(models, x)
+    made = split == "make"
+    own, other, label, report["glucose"] = crossfit_glucose(every.pick(made), x[made], args)
+    labels = wanted(held, now=True)
+    of = {}
+    for i, name in enumerate(HEADS):
+        known = labels[:, i] >= 0
+        of[name] = weights(said[parts["held"]][known, i], trees[parts["held"]][known, i], labels[known, i], balanced(held, labels[:, i])[known])
+    of["hypoglycaemia"] = tuple(report["glucose"]["weights"])
+    print(of, json.dumps(report["glucose"]), flush=True)
+    both = weighed(of, said, trees)
+    report["mimic3"] = crossfit_mimic(every, x, parts["learned"], said, of)
+    print(json.dumps(report["mimic3"]), flush=True)
+    heads = calibrated(both[parts["held"]], held, (of["hypoglycaemia"][0] * own + of["hypoglycaemia"][1] * other, label))
+    for name, part in (("held", held), ("aside", aside)):
+        report[name] = figures(both[parts[name]], part)
+        report[f"{name}_network"] = figures(said[parts[name]], part)
+        report[f"{name}_lightgbm"] = figures(trees[parts[name]], part)
+    report["masked"] = {m: figures(weighed(of, *without(net, models, aside, m)), aside) for m in MODALITIES}
+    report |= {"weights": of, "heads": heads, "coverage": coverage(heads, both[parts["aside"]], aside)}
     if args.out:
-        write(net, heads, every.names, tracks, args.encoder, args.out)
-    report["aside"] = figures(predict(net, aside), aside)
-    report["aside_lightgbm"] = figures(baseline(learned, aside), aside)
-    report["masked"] = {m: figures(predict(net, aside, (m,)), aside) for m in MODALITIES}
-    report["heads"] = heads
+        write(net, heads, of, every.names, args.work, args.encoder, args.out)
     if args.ablations:
-        report["ablations"] = {
-            "without pretraining": figures(predict(train(learned, args, scratch=True), held), held),
-            "without cross-attention": figures(predict(train(learned, args, attention=False), held), held),
-        } | {f"never given {m}": figures(predict(train(learned, args, without=(m,)), held, (m,)), held) for m in MODALITIES}
+        report["ablations"] = ablations(learned.pick(~np.isin(learned.set_of, list(LATER))), held, args)
     write_json(args.work / "fusion.json", report)
-    print(json.dumps({k: report[k] for k in ("aside", "aside_lightgbm")}, indent=1))
+    print(json.dumps({k: report[k] for k in ("aside", "aside_network", "aside_lightgbm", "coverage")}, indent=1))
 
 
 if __name__ == "__main__":

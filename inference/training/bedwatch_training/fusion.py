@@ -15,8 +15,8 @@ from .moments import MAX_EVENTS, TRACKS
 HEADS = ("deterioration", "seizure", "hypoglycaemia")
 NEEDS = {"deterioration": ("minutes",), "seizure": ("eeg",), "hypoglycaemia": ("glucose",)}
 AUXILIARY = ("death",)  # learned from beside the heads, and not shipped
-# Deterioration is not shipped either: it foretells failures and has never seen one under way, of which an alert must
-# not fall silent; the encoder's own head says both.
+# Deterioration is not shipped either: of real stays it knows failures under way (MIMIC's are mostly ventilation, which the
+# bedside knows too) and foretells little, and an alert must not rest on that.
 SHIPPED = ("seizure", "hypoglycaemia")
 MODALITIES = (*TRACKS, "events")
 WIDTH, EMBEDDING, ATTENTION_HEADS, STRIDE = 48, 128, 4, 4

@@ -3,7 +3,7 @@
     python -m bedwatch_training.moments --data DIR --records DIR --work DIR --bedwatch BIN
 
 Runs `bedwatch features export --embed` over simulated wards, the sensor glucose
-series, the labelled EEG segments and the stays of 2012, and writes
+series, the labelled EEG segments, the stays of the MIMIC-III demo and those of 2012, and writes
 WORK/moments.npz. The embeddings are those of the encoder bundle in force, so
 this step comes after `quantize`.
 """
@@ -22,7 +22,7 @@ from .splits import split_of
 
 TRACKS = {"minutes": (60, 13), "eeg": (60, 16), "cardiac": (30, 13), "glucose": (36, 1)}  # rows, columns
 MAX_EVENTS = 64
-LABELS = ("deterioration", "seizure", "hypoglycaemia", "death")
+LABELS = ("deterioration", "seizure", "hypoglycaemia", "death", "failing")
 
 # Name, how often, beds of the simulator. Where deterioration is to be foretold nothing is planned: a bed whose
 # failure always came just after its waveforms began would teach that waveforms foretell it.
@@ -34,6 +34,7 @@ WARDS = {
     "sim-long": ("30m", "ward:beds=1500,seed=18,history=30h,live=1s,rate=0.05,waveforms=false"),
 }
 REAL = {"cgm": ("10m", "cgm"), "iiic": ("1s", "eeg/iiic")}
+LATER = {"mimic3": ("1h", "mimic3-demo")}  # its codes are those of the others: what they do not know, the network does not
 
 
 @dataclass
@@ -68,8 +69,8 @@ class Moments:
         return Moments(**{f.name: getattr(self, f.name) if f.name == "names" else getattr(self, f.name)[kept] for f in fields(self)})
 
     def split(self) -> np.ndarray:
-        """`make` or `test` for each moment."""
-        known = {s: split_of(s) for s in np.unique(self.source)}
+        """`make` or `test` for each moment; the stays of one patient (MIMIC's `patient-stay`) fall together."""
+        known = {s: split_of(s.split("-")[0] if s[0].isdigit() else s) for s in np.unique(self.source)}
         return np.array([known[s] for s in self.source])
 
 
@@ -83,22 +84,27 @@ def lists(column, shape) -> np.ndarray:
     return out.reshape(len(column), *shape)
 
 
-def events(table, names: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+def events(table, names: dict[str, int], grows: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The newest events whose code is known, as the engine gives them; with `grows` every code becomes known."""
     n = table.num_rows
     codes, numbers = np.zeros((n, MAX_EVENTS), dtype=np.int16), np.zeros((n, MAX_EVENTS, 3), dtype=np.float32)
     columns = (table[c].to_pylist() for c in ("event_codes", "event_values", "event_hours_ago"))
     for i, (code, value, ago) in enumerate(zip(*columns)):
-        for place, (c, v, h) in enumerate(zip(code, value, ago), MAX_EVENTS - len(code)):
-            codes[i, place] = names.setdefault(c, len(names) + 1)
+        if grows:
+            for c in code:
+                names.setdefault(c, len(names) + 1)
+        known = [e for e in zip(code, value, ago) if e[0] in names]
+        for place, (c, v, h) in enumerate(known, MAX_EVENTS - len(known)):
+            codes[i, place] = names[c]
             numbers[i, place] = (0.0 if v is None else v, v is not None, h)
     return codes, numbers
 
 
-def read(folder: Path, name: str, names: dict[str, int]) -> Moments:
+def read(folder: Path, name: str, names: dict[str, int], grows: bool) -> Moments:
     """One set's moments.parquet."""
     table = pq.read_table(folder / "moments.parquet")
     tracks = {t: lists(table[t], shape) for t, shape in TRACKS.items()}
-    codes, numbers = events(table, names)
+    codes, numbers = events(table, names, grows)
     embedding = np.stack(table["embedding"].to_numpy(zero_copy_only=False)).astype(np.float32)
     label = lambda c: np.array([-1 if x is None else int(x) for x in table[c].to_pylist()], dtype=np.int8)  # noqa: E731
     n = table.num_rows
@@ -132,6 +138,7 @@ def main():
     wanted = {n: (every, [path]) for n, (every, path) in WARDS.items()}
     wanted |= {n: (every, [args.data / path]) for n, (every, path) in REAL.items()}
     wanted["cinc2012"] = ("6h", [args.records / "set-a", args.records / "set-b"])
+    wanted |= {n: (every, [args.data / path]) for n, (every, path) in LATER.items()}
     names: dict[str, int] = {}
     parts = []
     for name, (every, paths) in wanted.items():
@@ -140,7 +147,7 @@ def main():
             out.mkdir(parents=True, exist_ok=True)
             command = [args.bedwatch, "features", "export", *paths, "--out", out, "--moments-every", every, "--embed", "--threads", args.threads]
             subprocess.run([str(c) for c in command], check=True)
-        parts.append(read(out, name, names))
+        parts.append(read(out, name, names, grows=name not in LATER))
         print(f"{name}: {len(parts[-1])} moments", flush=True)
     write_json(args.work / "tracks.json", layout(args.work / "moments" / "iiic"))
     join(parts, names).save(args.work / "moments.npz")

@@ -1,9 +1,9 @@
 """The narrator from records to bundle, in one command; a step whose result stands in WORK is not repeated.
 
-    python -m bedwatch_training.narrate --data DIR --work DIR --bedwatch BINARY --encoder inference/models/ENCODER --out inference/models/narrator-v2
+    python -m bedwatch_training.narrate --data DIR --work DIR --bedwatch BINARY --encoder inference/models/ENCODER --fusion inference/models/FUSION --out inference/models/narrator-v2
 
-Unpacks CinC 2019 stays, lets the engine replay them beside the encoder (`bedwatch evidence export`), trains on the alerts of training stays and measures
-on those of split "test" and of a simulated ward. With another encoder only the embeddings are others: `--warm OLD/narrator.pt` begins with the
+Unpacks CinC 2019 stays, lets the engine replay them beside encoder and fusion (`bedwatch evidence export`), trains on the alerts of training stays and measures
+on those of split "test" and of a simulated ward. With another encoder or fusion only the embeddings are others: `--warm OLD/narrator.pt` begins with the
 old weights and needs a fifth of the steps.
 """
 
@@ -36,10 +36,10 @@ def unpack(data: Path, work: Path, train: int, unseen: int):
                 (work / "psv" / part / f"{name}.psv").write_bytes(psv)
 
 
-def configuration(work: Path, encoder: Path) -> Path:
-    """A configuration whose encoder is the given bundle."""
+def configuration(work: Path, encoder: Path, fusion: Path | None) -> Path:
+    """A configuration whose encoder and fusion are the given bundles."""
     path = work / "narrate.toml"
-    path.write_text(f'[models]\nfolder = "{encoder.resolve().parent}"\nencoder = "{encoder.name}"\nnarrator = ""\n')
+    path.write_text(f'[models]\nfolder = "{encoder.resolve().parent}"\nencoder = "{encoder.name}"\nfusion = "{fusion.name if fusion else ""}"\nnarrator = ""\n')
     return path
 
 
@@ -58,6 +58,7 @@ def main():
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--bedwatch", type=Path, required=True)
     parser.add_argument("--encoder", type=Path, required=True)
+    parser.add_argument("--fusion", type=Path, help="in the encoder's folder; its joint view is then the soft prompt")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--train-stays", type=int, default=2500)
     parser.add_argument("--unseen-stays", type=int, default=1200)
@@ -71,7 +72,7 @@ def main():
         unpack(args.data, work, args.train_stays, args.unseen_stays)
     if not (work / "ward").exists():
         run(args.bedwatch, "simulate", "--beds", 12, "--for", "15m", "--history", "12h", "--seed", 501, "--out", work / "ward")
-    config = configuration(work, args.encoder)
+    config = configuration(work, args.encoder, args.fusion)
     for source, lines in (("psv/train", "train"), ("psv/unseen", "unseen"), ("ward", "ward")):
         if not (work / f"{lines}.ndjson").exists():
             run(args.bedwatch, "evidence", "export", work / source, "--config", config, "--out", work / f"{lines}.part")
@@ -79,7 +80,7 @@ def main():
     if not (work / "narrator.pt").exists():
         warm = ("--warm", args.warm) if args.warm else ()
         python("train_narrator", "--work", work, "--evidence", work / "train.ndjson", "--steps", args.steps or (600 if args.warm else 3000), *warm)
-    python("export_narrator", "--work", work, "--encoder", args.encoder, "--unseen", work / "unseen.ndjson", "--out", args.out)
+    python("export_narrator", "--work", work, "--encoder", args.fusion or args.encoder, "--unseen", work / "unseen.ndjson", "--out", args.out)
 
 
 if __name__ == "__main__":

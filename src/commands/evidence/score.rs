@@ -18,6 +18,9 @@ use serde::Serialize;
 
 use super::Line;
 
+/// Refused texts that are printed.
+const REFUSED: usize = 10;
+
 /// The marks, printed as JSON.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Marks {
@@ -29,6 +32,8 @@ pub(super) struct Marks {
     /// Texts that the checker refuses, and why.
     unsupported: usize,
     unsupported_by: BTreeMap<&'static str, usize>,
+    /// The first few of them.
+    refused: Vec<String>,
     /// Texts with a word of advice.
     advice: usize,
     /// Texts that name the first three facts with their values.
@@ -100,6 +105,9 @@ impl Marks {
     fn judge(&mut self, line: &Line, text: &str, lexicon: &Lexicon) {
         let found = faults(line, text, &line.evidence, lexicon);
         self.unsupported += usize::from(!found.is_empty());
+        if !found.is_empty() && self.refused.len() < REFUSED {
+            self.refused.push(text.to_owned());
+        }
         self.advice += usize::from(found.iter().any(|u| u.why == Why::Forbidden));
         for why in found.iter().map(|u| u.why.name()).collect::<BTreeSet<_>>() {
             *self.unsupported_by.entry(why).or_default() += 1;

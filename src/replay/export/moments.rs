@@ -58,6 +58,7 @@ pub(super) fn schema() -> SchemaRef {
     fields.push(Field::new("event_codes", names, true));
     fields.extend([floats("event_values"), floats("event_hours_ago")]);
     fields.extend(Head::ALL.map(|head| Field::new(head.name(), DataType::Boolean, true)));
+    fields.push(Field::new("failing", DataType::Boolean, true));
     fields.push(Field::new("words", DataType::Utf8, true));
     Arc::new(Schema::new(fields).with_metadata([("tracks".to_owned(), layout())].into()))
 }
@@ -135,6 +136,7 @@ impl Moments {
             };
             columns.push(Arc::new(rows.iter().map(label).collect::<BooleanArray>()));
         }
+        columns.push(Arc::new(rows.iter().map(|r| truth.failing(r.at)).collect::<BooleanArray>()));
         columns.push(Arc::new(rows.iter().map(|r| truth.words(r.at)).collect::<StringArray>()));
         Ok(RecordBatch::try_new(schema(), columns)?)
     }

@@ -100,22 +100,31 @@ impl Moments {
     /// what happened elsewhere afterwards is not known.
     #[must_use]
     pub fn deterioration(&self, at: EventTime) -> Option<bool> {
-        let (failures, known_until): (Vec<(EventTime, EventTime)>, _) = match (&self.episodes, &self.course) {
-            (Some(episodes), _) => {
-                (episodes.iter().filter_map(|e| e.failure.map(|failure| (failure, e.end))).collect(), None)
-            }
-            (None, Some(course)) => {
-                (course.failures.iter().map(|f| (f.at, f.over)).collect(), Some(course.ends))
-            }
-            (None, None) => return None,
-        };
-        if failures.iter().any(|(failure, over)| at >= *failure && at <= *over) {
+        if self.failing(at)? {
             return None;
         }
-        if failures.iter().any(|(failure, _)| at < *failure && at >= *failure - FAILURE_AHEAD) {
+        if self.failures()?.iter().any(|(failure, _)| at < *failure && at >= *failure - FAILURE_AHEAD) {
             return Some(true);
         }
+        let known_until = self.course.as_ref().map(|course| course.ends);
         known_until.is_none_or(|until| at + FAILURE_AHEAD <= until).then_some(false)
+    }
+
+    /// Whether a failure (as of [`Self::deterioration`]) is under way; `None` where nobody says.
+    #[must_use]
+    pub fn failing(&self, at: EventTime) -> Option<bool> {
+        Some(self.failures()?.iter().any(|(failure, over)| at >= *failure && at <= *over))
+    }
+
+    /// From when until when; `None` where nobody says.
+    fn failures(&self) -> Option<Vec<(EventTime, EventTime)>> {
+        match (&self.episodes, &self.course) {
+            (Some(episodes), _) => {
+                Some(episodes.iter().filter_map(|e| e.failure.map(|failure| (failure, e.end))).collect())
+            }
+            (None, Some(course)) => Some(course.failures.iter().map(|f| (f.at, f.over)).collect()),
+            (None, None) => None,
+        }
     }
 }
 
