@@ -8,6 +8,7 @@ use bedwatch_inference::{
 use bedwatch_schemas::{
     alert::{Alert, AlertKind, Priority},
     evidence::{Band, Direction, Fact, Subject},
+    signal::Signal,
     unit::Unit,
 };
 use rand::Rng;
@@ -129,13 +130,20 @@ fn about<'a>(story: &Story<'a>, at: usize) -> Vec<&'a Fact> {
     let (from, to) = clause(&story.text, at);
     let told = spots(story).into_iter().filter(|s| s.from >= from && s.to <= to).flat_map(|s| s.facts);
     let part = story.text[from..to].to_lowercase();
-    let named = story
-        .alert
-        .evidence
-        .facts
-        .iter()
-        .filter(|f| names(story, f.subject).iter().any(|n| part.contains(&n.to_lowercase())));
+    let named = story.alert.evidence.facts.iter().filter(|f| {
+        (part.contains("blood pressure") && is_blood_pressure(f.subject))
+            || names(story, f.subject).iter().any(|n| part.contains(&n.to_lowercase()))
+    });
     told.chain(named).collect()
+}
+
+/// Whether a subject may be called by the one name that is several signals'.
+const fn is_blood_pressure(subject: Subject) -> bool {
+    use Signal::{AbpDiastolic, AbpMean, AbpSystolic, NibpDiastolic, NibpMean, NibpSystolic};
+    matches!(
+        subject,
+        Subject::Signal(AbpSystolic | AbpMean | AbpDiastolic | NibpSystolic | NibpMean | NibpDiastolic)
+    )
 }
 
 /// What a subject may be called.
