@@ -8,8 +8,10 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use bedwatch_features::site;
 use bedwatch_ingest::kafka::{Properties, Topics};
 use bedwatch_schemas::time::Span;
 use schemars::JsonSchema;
@@ -259,6 +261,8 @@ impl Config {
         let mut problems: Vec<Problem> =
             own.into_iter().filter(|(holds, _)| !holds).map(|(_, why)| Problem::range(why)).collect();
         problems.extend(self.alerts.check().err().map(Problem::range));
+        let site = self.site().err();
+        problems.extend(site.into_iter().flat_map(|e| e.0).map(|e| Problem::range(e.to_string())));
         problems.extend(self.gateway.faults().into_iter().map(|e| Problem::range(e.said())));
         problems.extend(self.sinks.faults().into_iter().map(Problem::range));
         problems.extend(self.research.faults().into_iter().map(Problem::range));
@@ -300,18 +304,38 @@ impl Config {
         blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
     }
 
+    /// The site's features and rules, compiled.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, each with its place.
+    pub fn site(&self) -> Result<Option<site::Site>, site::Errors> {
+        fn rule(r: &bedwatch_alerts::config::Rule) -> site::Rule<'_> {
+            site::Rule {
+                name: r.name,
+                title: r.title(),
+                when: &r.when,
+                clears_when: r.clears_when.as_deref(),
+            }
+        }
+        let rules: Vec<site::Rule<'_>> = self.alerts.rules.iter().map(rule).collect();
+        site::Site::compile(&self.features.derived, &rules)
+    }
+
     /// The core's part.
-    #[must_use]
-    pub fn core(&self) -> engine::core::Config {
-        engine::core::Config {
+    ///
+    /// # Errors
+    /// When the site's features and rules do not compile, which [`Config::load`] has seen to.
+    pub fn core(&self) -> Result<engine::core::Config, site::Errors> {
+        Ok(engine::core::Config {
             ingest: self.ingest.clone(),
-            features: self.features,
+            features: self.features.clone(),
             alerts: self.alerts.clone(),
+            site: self.site()?.map(Arc::new),
             assess_every: Span::secs(self.engine.assess_every_secs),
             attributions: self.engine.attributions,
             forget_after: Span::hours(self.engine.forget_after_hours),
             hash: self.hash(),
-        }
+        })
     }
 
     /// The merger's part.

@@ -138,7 +138,8 @@ impl Deidentifier {
     pub fn evidence(&self, patient: &PatientId, evidence: Evidence) -> Evidence {
         let shift = self.shift(patient);
         let moved = |at: EventTime| at + shift;
-        let Evidence { facts, missing, feeds, account } = evidence;
+        // A rule's text is the site's configuration and nobody's data.
+        let Evidence { facts, missing, feeds, account, rule } = evidence;
         Evidence {
             facts: facts
                 .into_iter()
@@ -163,6 +164,7 @@ impl Deidentifier {
                 .collect(),
             // Values, words of the bundle and hours ago: no dates.
             account,
+            rule,
         }
     }
 }

@@ -92,7 +92,7 @@ impl Live {
     /// # Errors
     /// When the broker does not answer, a topic is missing or the state folder cannot be used.
     pub fn start(config: &Config, models: Models, shared: Shared) -> anyhow::Result<Self> {
-        let core_config = Arc::new(config.core());
+        let core_config = Arc::new(config.core()?);
         let mut resume = None;
         let mut checkpoints = None;
         if !config.state.folder.as_os_str().is_empty() {

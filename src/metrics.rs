@@ -28,6 +28,7 @@ pub struct Metrics {
     lag: IntGauge,
     patients: IntGauge,
     forgotten: IntCounter,
+    site_failures: IntCounter,
     gaps: IntCounter,
     late_to_cell: IntCounter,
     undelivered: IntGauge,
@@ -118,6 +119,11 @@ impl Metrics {
                 "bedwatch_patients_forgotten_total",
                 "Patients forgotten after long silence without a discharge.",
             ),
+            site_failures: counter(
+                r,
+                "bedwatch_site_failures_total",
+                "Evaluations of the site's rules that failed.",
+            ),
             gaps: counter(r, "bedwatch_offset_gaps_total", "Records that vanished from a partition."),
             late_to_cell: counter(
                 r,
@@ -154,6 +160,7 @@ impl Metrics {
         set(&self.values, &["ahead"], c.ahead);
         set(&self.values, &["implausible"], c.implausible);
         raise(&self.forgotten, c.forgotten);
+        raise(&self.site_failures, c.site_failures);
         set(&self.values, &["duplicate"], c.duplicates);
         set(&self.assessments, &["ok"], c.assessments - c.assessment_failures);
         set(&self.assessments, &["failed"], c.assessment_failures);

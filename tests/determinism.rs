@@ -55,7 +55,7 @@ fn one_recording_gives_one_sha256() {
 fn in_process(folder: &Folder, log: &std::path::Path) -> String {
     let config = bedwatch::config::Config::default();
     let options = engine_replay::Options {
-        core: Arc::new(config.core()),
+        core: Arc::new(config.core().unwrap()),
         cell: bedwatch_schemas::time::Span::millis(config.engine.cell_millis),
         models: bedwatch::setup::models(&config).unwrap(),
         threads: 1,

@@ -26,6 +26,7 @@ mod real_kafka;
 mod rerun;
 mod shared_data;
 mod sinks;
+mod site;
 mod support;
 mod ward;
 mod wire;

@@ -40,10 +40,14 @@ pub fn records(beds: usize, history: Span, length: Span, waveforms: bool) -> Vec
 }
 
 /// Folds records in cells of 100 ms and shows every step.
-pub fn fold(records: &[OwnedRecord], models: Models, mut each: impl FnMut(Step)) {
-    let config = Config::default();
+pub fn fold(records: &[OwnedRecord], models: Models, each: impl FnMut(Step)) {
+    fold_with(&Config::default(), records, models, each);
+}
+
+/// The same under a configuration.
+pub fn fold_with(config: &Config, records: &[OwnedRecord], models: Models, mut each: impl FnMut(Step)) {
     let length = Span::millis(config.engine.cell_millis);
-    let mut core = Core::new(Arc::new(config.core()), models);
+    let mut core = Core::new(Arc::new(config.core().unwrap()), models);
     let end_of = |r: &OwnedRecord| r.timestamp.unwrap().floor(length) + length;
     for records in records.chunk_by(|a, b| end_of(a) == end_of(b)) {
         let entry = |r: &OwnedRecord| {

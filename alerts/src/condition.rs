@@ -6,7 +6,8 @@ use bedwatch_schemas::{
     risk::{Assessment, Head},
     score::ScoreKind,
     signal::Signal,
-    summary::{EegSummary, FeedState, GlucoseSummary, VitalSummary, WindowLength},
+    site::Verdict,
+    summary::FeedState,
     time::{EventTime, Span},
 };
 
@@ -35,47 +36,9 @@ fn yes(priority: Priority, measured: Option<EventTime>) -> Holds {
     Holds::Yes { priority, measured }
 }
 
-/// A current value of one signal and how it stands to now.
-#[derive(Debug, Clone, Copy)]
-struct Reading {
-    value: f64,
-    at: EventTime,
-    /// It arrives about every minute or oftener.
-    often: bool,
-    /// It came often and has stopped: what it says is of then and not of now.
-    silent: bool,
-}
-
-impl Reading {
-    fn of(frame: &FeatureFrame, signal: Signal) -> Option<Self> {
-        let (value, at, _) = frame.current(signal)?;
-        let age = frame.at.since(at);
-        let vital = frame.vital(signal);
-        let often = vital.and_then(|v| v.window(WindowLength::M5)).is_some_and(|w| w.count >= 3);
-        let silent = age > Span::minutes(2) && (often || vital.is_some_and(|v| came_often(v, age)));
-        Some(Self { value, at, often, silent })
-    }
-
-    /// Its time, where the condition must be seen to persist in its values.
-    fn measured(&self) -> Option<EventTime> {
-        (self.often || self.silent).then_some(self.at)
-    }
-}
-
-/// Whether the last value stands at the end of values at most 100 s apart (three in five minutes).
-/// Their window of five minutes empties while the value grows old, so the next that still reaches
-/// five minutes back from the value is asked: else a last value would be believed for its age.
-fn came_often(vital: &VitalSummary, age: Span) -> bool {
-    let reaching = vital.windows.iter().find(|w| w.length.span().0 >= age.0 + Span::minutes(5).0);
-    reaching.is_some_and(|w| {
-        let rate = w.expected.is_some_and(|n| Span::secs(100 * i64::from(n)) >= w.length.span());
-        w.count >= 3 && rate
-    })
-}
-
 /// A value that speaks of now; with its time where its signal arrives about every minute or oftener.
 fn reading(frame: &FeatureFrame, signal: Signal) -> Option<(f64, Option<EventTime>)> {
-    Reading::of(frame, signal).filter(|r| !r.silent).map(|r| (r.value, r.measured()))
+    frame.reading(signal).filter(|r| !r.silent).map(|r| (r.value, r.measured()))
 }
 
 fn first(frame: &FeatureFrame, signals: &[Signal]) -> Option<(f64, Option<EventTime>)> {
@@ -85,17 +48,7 @@ fn first(frame: &FeatureFrame, signals: &[Signal]) -> Option<(f64, Option<EventT
 /// Mean arterial pressure, arterial line first.
 const MEAN: [Signal; 2] = [Signal::AbpMean, Signal::NibpMean];
 
-/// The EEG, if its latest window speaks of now.
-pub(crate) fn eeg(frame: &FeatureFrame) -> Option<&EegSummary> {
-    frame.eeg.as_ref().filter(|e| frame.at.since(e.at) <= Span::secs(15))
-}
-
-/// The glucose sensor, if its latest reading speaks of now: up to three of five minutes missed.
-pub(crate) fn sensor(frame: &FeatureFrame) -> Option<&GlucoseSummary> {
-    frame.glucose.as_ref().filter(|g| frame.at.since(g.at) <= Span::minutes(20))
-}
-
-/// Evaluates the condition of one kind (technical kinds: see [`feed`]).
+/// Evaluates the condition of one kind (technical kinds: see [`feed`]; a site's rules: see [`site`]).
 #[must_use]
 pub fn evaluate(
     kind: AlertKind,
@@ -112,7 +65,7 @@ pub fn evaluate(
         AlertKind::Hypoglycaemia => hypoglycaemia(frame),
         AlertKind::Hyperglycaemia => hyperglycaemia(frame),
         AlertKind::EarlyWarning => early_warning(frame, config),
-        AlertKind::StaleFeed | AlertKind::SignalLost => Holds::Unknown,
+        AlertKind::StaleFeed | AlertKind::SignalLost | AlertKind::Site(_) => Holds::Unknown,
     }
 }
 
@@ -175,7 +128,7 @@ fn shock(frame: &FeatureFrame) -> Holds {
 /// Electrographic seizure: a seizure-like stretch of 10 s or more (ACNS 2021); high from five
 /// minutes (convulsive status is 5 min, electrographic 10) or at 90 % burden.
 fn seizure(frame: &FeatureFrame) -> Holds {
-    let Some(eeg) = eeg(frame) else {
+    let Some(eeg) = frame.eeg_now() else {
         return Holds::Unknown;
     };
     if eeg.seizure_for >= Span::minutes(5) || eeg.seizure_burden >= 0.9 {
@@ -194,7 +147,7 @@ fn seizure(frame: &FeatureFrame) -> Holds {
 /// extrapolated too far. Clear from 75 and not forecast below 70. A suspected compression low is only low priority: pressure on the sensor is likelier than a crisis.
 fn hypoglycaemia(frame: &FeatureFrame) -> Holds {
     let lab = frame.lab(Signal::Glucose).filter(|l| frame.at.since(l.at) <= Span::hours(1)).map(|l| l.last);
-    let sensor = sensor(frame);
+    let sensor = frame.sensor_now();
     let lowest = match (lab, sensor.map(|g| g.last_mg_dl)) {
         (None, None) => return Holds::Unknown,
         (Some(l), Some(s)) => l.min(s),
@@ -219,7 +172,7 @@ fn hypoglycaemia(frame: &FeatureFrame) -> Holds {
 
 /// High glucose: above 250 mg/dL low priority, above 400 medium. Clear from 230 down.
 fn hyperglycaemia(frame: &FeatureFrame) -> Holds {
-    let sensor = sensor(frame).map(|g| g.last_mg_dl);
+    let sensor = frame.sensor_now().map(|g| g.last_mg_dl);
     let lab = frame.lab(Signal::Glucose).filter(|l| frame.at.since(l.at) <= Span::hours(2)).map(|l| l.last);
     let Some(value) = sensor.or(lab) else {
         return Holds::Unknown;
@@ -241,7 +194,7 @@ fn early_warning(frame: &FeatureFrame, config: &Config) -> Holds {
     let Some(score) = frame.score(ScoreKind::News2) else {
         return Holds::Unknown;
     };
-    let parts = || score.components.iter().filter_map(|c| Reading::of(frame, c.signal?));
+    let parts = || score.components.iter().filter_map(|c| frame.reading(c.signal?));
     let measured = parts().filter_map(|r| r.measured()).max();
     let known = score.complete && !parts().any(|r| r.silent);
     let (medium, high) = config.news2_points;
@@ -253,6 +206,18 @@ fn early_warning(frame: &FeatureFrame, config: &Config) -> Holds {
         Holds::No
     } else {
         Holds::Between
+    }
+}
+
+/// A site's rule of this priority. What holds wins; else it must be seen to be clear. What is unknown
+/// neither raises nor resolves, and between the two conditions nothing changes.
+#[must_use]
+pub const fn site(verdict: Verdict, priority: Priority) -> Holds {
+    match (verdict.holds, verdict.clears) {
+        (Some(true), _) => Holds::Yes { priority, measured: verdict.measured },
+        (_, Some(true)) => Holds::No,
+        (Some(false), Some(false)) => Holds::Between,
+        _ => Holds::Unknown,
     }
 }
 

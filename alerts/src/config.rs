@@ -1,6 +1,11 @@
 //! The alert policy's settings with their defaults and reasons.
 
-use bedwatch_schemas::{alert::AlertKind, feedback::MAX_SNOOZE_MINUTES, time::Span};
+use bedwatch_schemas::{
+    alert::{AlertKind, Priority},
+    feedback::MAX_SNOOZE_MINUTES,
+    site::SiteName,
+    time::Span,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +50,89 @@ impl Timing {
     }
 }
 
+/// The longest title of a site's rule, in bytes and in words.
+pub const MAX_TITLE: (usize, usize) = (80, 10);
+/// The longest time a rule may be given, in seconds: a week.
+const MAX_SECS: i64 = 7 * 86_400;
+
+/// A rule of the site's own: an alert while a condition over the columns of a frame holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Its name: the alert's kind is `site_` and this.
+    pub name: SiteName,
+    /// What a rationale and a page call it; empty: its name as words.
+    #[serde(default)]
+    pub title: String,
+    /// The condition, in SQL. Where it is unknown nothing is raised and nothing resolved.
+    pub when: String,
+    /// The condition that resolves it; without one the contrary of `when`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clears_when: Option<String>,
+    /// How soon someone must respond.
+    pub priority: Priority,
+    /// For how long values must say so, in seconds, where a column it names arrives every minute or oftener.
+    #[serde(default = "Rule::persistence_secs")]
+    pub persistence_secs: i64,
+    /// How long it must be clear before the alert is resolved, in seconds.
+    #[serde(default = "Rule::clear_secs")]
+    pub clear_secs: i64,
+    /// After an alert, how long it stays quiet unless its priority is high, in seconds.
+    #[serde(default = "Rule::refractory_secs")]
+    pub refractory_secs: i64,
+}
+
+impl Rule {
+    /// As the built-in rules over monitor values have it.
+    const fn persistence_secs() -> i64 {
+        10
+    }
+
+    const fn clear_secs() -> i64 {
+        60
+    }
+
+    const fn refractory_secs() -> i64 {
+        600
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        if self.title.is_empty() { self.name.words() } else { &self.title }
+    }
+
+    /// How its episodes behave.
+    #[must_use]
+    pub const fn timing(&self) -> Timing {
+        Timing::new(self.persistence_secs, self.clear_secs, self.refractory_secs)
+    }
+
+    /// What of it is out of its range: a title is shown and read word by word, so it is plain words.
+    fn check(&self) -> Result<(), &'static str> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || " -/%".contains(c);
+        let title = self.title();
+        let words = title.split(' ').count();
+        let formed = title.starts_with(|c: char| c.is_ascii_alphabetic())
+            && title.len() <= MAX_TITLE.0
+            && words <= MAX_TITLE.1
+            && title.chars().all(plain)
+            && title.split(' ').all(|word| !word.is_empty());
+        if !formed {
+            return Err(
+                "alerts.rules: a title is at most 10 words and 80 characters of A-Z, a-z, 0-9, -, / and %, one blank between words, and begins with a letter",
+            );
+        }
+        let times = [self.persistence_secs, self.clear_secs, self.refractory_secs];
+        if times.iter().any(|t| !(0..=MAX_SECS).contains(t)) {
+            return Err(
+                "alerts.rules: persistence_secs, clear_secs and refractory_secs must be between 0 and 604800",
+            );
+        }
+        Ok(())
+    }
+}
+
 /// The policy's settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -77,6 +165,8 @@ pub struct Config {
     pub lifecycle: lifecycle::Config,
     /// The alarm budget.
     pub budget: Budget,
+    /// Rules of the site's own.
+    pub rules: Vec<Rule>,
 }
 
 impl Default for Config {
@@ -96,6 +186,7 @@ impl Default for Config {
             hysteresis: 0.8,
             lifecycle: lifecycle::Config::default(),
             budget: Budget::default(),
+            rules: Vec::new(),
         }
     }
 }
@@ -120,7 +211,7 @@ impl Config {
         if !unit.is_finite() || unit < 0.0 {
             return Err("alerts.budget.unit_per_bed_per_12h must be a number that is not negative");
         }
-        Ok(())
+        self.rules.iter().try_for_each(Rule::check)
     }
 
     /// After how long without knowledge an episode of this kind ends. A silent feed stays silent
@@ -130,20 +221,24 @@ impl Config {
         if kind.is_technical() { None } else { self.lifecycle.expire_after() }
     }
 
-    /// The timing of a kind.
+    /// The timing of a kind. A site's rule that is not configured raises nothing.
     #[must_use]
-    pub const fn timing(&self, kind: AlertKind) -> &Timing {
+    pub fn timing(&self, kind: AlertKind) -> Timing {
         match kind {
-            AlertKind::Sepsis => &self.sepsis,
-            AlertKind::Deterioration => &self.deterioration,
-            AlertKind::Respiratory => &self.respiratory,
-            AlertKind::Shock => &self.shock,
-            AlertKind::Seizure => &self.seizure,
-            AlertKind::Hypoglycaemia => &self.hypoglycaemia,
-            AlertKind::Hyperglycaemia => &self.hyperglycaemia,
-            AlertKind::EarlyWarning => &self.early_warning,
-            AlertKind::StaleFeed => &self.stale_feed,
-            AlertKind::SignalLost => &self.signal_lost,
+            AlertKind::Site(name) => {
+                let rule = self.rules.iter().find(|r| r.name == name);
+                rule.map_or(Timing { enabled: false, ..Timing::new(0, 0, 0) }, Rule::timing)
+            }
+            AlertKind::Sepsis => self.sepsis,
+            AlertKind::Deterioration => self.deterioration,
+            AlertKind::Respiratory => self.respiratory,
+            AlertKind::Shock => self.shock,
+            AlertKind::Seizure => self.seizure,
+            AlertKind::Hypoglycaemia => self.hypoglycaemia,
+            AlertKind::Hyperglycaemia => self.hyperglycaemia,
+            AlertKind::EarlyWarning => self.early_warning,
+            AlertKind::StaleFeed => self.stale_feed,
+            AlertKind::SignalLost => self.signal_lost,
         }
     }
 }

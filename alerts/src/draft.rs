@@ -11,6 +11,7 @@ use bedwatch_schemas::{
     ids::{AlertId, EncounterId, Location, PatientId},
     rationale::Rationale,
     risk::{Assessment, Attribution, Clears, ModelRef, Similar},
+    site::SiteEvidence,
     time::EventTime,
 };
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,11 @@ use crate::{Decision, evidence};
 /// The version of the rules in [`crate::condition`].
 pub const RULES_VERSION: &str = "1";
 
-/// What the model answered when it was asked why; empty for rules.
+/// Who decides a site's own rules; the version is the hash of its configuration.
+pub const SITE_RULES: &str = "site-rules";
+
+/// What the model answered when it was asked why, or what a site's rule rests on; empty for the
+/// built-in rules.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reasons {
     /// What moved it, strongest first.
@@ -29,6 +34,8 @@ pub struct Reasons {
     pub clears: Option<Clears>,
     /// The nearest earlier stretches, nearest first.
     pub similar: Vec<Similar>,
+    /// What a site's rule rests on.
+    pub site: Option<SiteEvidence>,
 }
 
 /// Everything of an alert but its words. What follows can only add those.
@@ -57,11 +64,15 @@ impl Draft {
     ) -> Self {
         let by = match (decision.kind, assessment) {
             (AlertKind::Sepsis | AlertKind::Deterioration, Some(a)) => a.model.clone(),
+            // The expression stands in the evidence and the hash of the whole configuration beside it.
+            (AlertKind::Site(_), _) => ModelRef { name: SITE_RULES.to_owned(), version: config.to_owned() },
             _ => ModelRef { name: "bedwatch-rules".to_owned(), version: RULES_VERSION.to_owned() },
         };
-        let Reasons { attributions, clears, similar } = reasons;
-        let mut evidence =
-            evidence::collect(decision.kind, decision.modality, frame, assessment, &attributions);
+        let Reasons { attributions, clears, similar, site } = reasons;
+        let mut evidence = match site {
+            Some(site) => evidence::of_site(site, frame, assessment),
+            None => evidence::collect(decision.kind, decision.modality, frame, assessment, &attributions),
+        };
         evidence.account = evidence::account(decision.kind, assessment, clears, similar);
         Self {
             decision: decision.clone(),

@@ -12,12 +12,13 @@ use bedwatch_schemas::{
     risk::{Account, Assessment, Attribution, Clears, Head, Similar},
     score::ScoreKind,
     signal::Signal,
+    site::SiteEvidence,
     summary::WindowLength,
     time::{EventTime, Span},
     unit::Unit,
 };
 
-use crate::{condition, limits};
+use crate::limits;
 
 /// Most missing subjects listed.
 const MAX_MISSING: usize = 4;
@@ -54,6 +55,28 @@ pub fn collect(
         }
     }
     evidence
+}
+
+/// The evidence of a site's rule: the values it names, numbered, with band and trend where they are
+/// known of the same value elsewhere.
+#[must_use]
+pub fn of_site(site: SiteEvidence, frame: &FeatureFrame, assessment: Option<&Assessment>) -> Evidence {
+    let SiteEvidence { rule, facts, missing } = site;
+    let told = |stated: Fact| match stated.subject {
+        // The same value as the rule read, as the other rules tell it.
+        Subject::Signal(_) | Subject::Score(_) | Subject::Derived(_) => {
+            fact(stated.subject, frame, assessment).filter(|f| f.value == stated.value).unwrap_or(stated)
+        }
+        _ => Fact { band: limits::band(stated.subject, stated.value), ..stated },
+    };
+    let numbered = |(i, fact): (usize, Fact)| Fact { id: FactId(u8::try_from(i).unwrap_or(u8::MAX)), ..fact };
+    Evidence {
+        facts: facts.into_iter().take(MAX_FACTS).map(told).enumerate().map(numbered).collect(),
+        missing: missing.into_iter().take(MAX_MISSING).collect(),
+        feeds: Vec::new(),
+        account: None,
+        rule: Some(rule),
+    }
 }
 
 /// The head that decides a kind; `None` for rules.
@@ -167,7 +190,8 @@ const fn wanted(kind: AlertKind) -> &'static [Subject] {
             V(S::GcsTotal),
             V(S::Temperature),
         ],
-        AlertKind::StaleFeed | AlertKind::SignalLost => &[],
+        // A site's rule names its own: see `of_site`.
+        AlertKind::StaleFeed | AlertKind::SignalLost | AlertKind::Site(_) => &[],
     }
 }
 
@@ -224,6 +248,8 @@ fn fact(subject: Subject, frame: &FeatureFrame, assessment: Option<&Assessment>)
             Some(Fact { provenance, ..plain(dose.value, dose.unit, infusion.since) })
         }
         Subject::Derived(derived) => derived_fact(derived, frame, plain),
+        // Read by the site's rule, not from the frame alone.
+        Subject::Column(_) | Subject::Site(_) => None,
     }
 }
 
@@ -232,8 +258,8 @@ fn derived_fact(
     frame: &FeatureFrame,
     plain: impl Fn(f64, Unit, EventTime) -> Fact,
 ) -> Option<Fact> {
-    let eeg = condition::eeg(frame);
-    let glucose = condition::sensor(frame);
+    let eeg = frame.eeg_now();
+    let glucose = frame.sensor_now();
     match derived {
         Derived::EegSeizureScore => eeg.map(|e| Fact {
             provenance: Some(e.provenance),
@@ -254,15 +280,14 @@ fn derived_fact(
             Some(plain(pao2 / (fio2 / 100.0), Unit::MmHg, at))
         }
         Derived::HrvRmssd => {
-            let mut beats = frame.cardiac.iter().filter(|c| frame.at.since(c.at) <= WindowLength::M5.span());
-            beats.find_map(|c| Some(plain(c.rmssd_ms?, Unit::Millisecond, c.at)))
+            frame.beats_now().find_map(|c| Some(plain(c.rmssd_ms?, Unit::Millisecond, c.at)))
         }
     }
 }
 
 fn signal_fact(signal: Signal, frame: &FeatureFrame) -> Option<Fact> {
     // The sensor glucose lives in its own section with its own age limit.
-    let sensor = condition::sensor(frame);
+    let sensor = frame.sensor_now();
     let (value, at, provenance) = match (signal, sensor) {
         (Signal::CgmGlucose, Some(g)) => (g.last_mg_dl, g.at, g.provenance),
         _ => frame.current(signal)?,

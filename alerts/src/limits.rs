@@ -5,6 +5,7 @@
 //! ranges elsewhere (unverified: they differ between laboratories).
 
 use bedwatch_schemas::{
+    column::{Part, Source, Stat},
     evidence::{Band, Derived, Subject},
     frame::FeatureFrame,
     risk::{Bound, Change},
@@ -38,7 +39,15 @@ fn row(subject: Subject) -> Option<Row> {
         Subject::Derived(Derived::EegBurstSuppression) => upper(10.0, 50.0),
         Subject::Derived(Derived::CgmForecast) => both(54.0, 70.0, 180.0, 250.0),
         Subject::Derived(Derived::CgmRate) => both(-2.0, -1.0, 1.0, 2.0),
-        Subject::Risk(_) | Subject::Infusion(_) | Subject::Derived(_) => return None,
+        // The mean, lowest or highest of a signal lies within the signal's own limits.
+        Subject::Column(column) => match column.info().source {
+            Source::Signal(signal, Part::Lowest | Part::Highest)
+            | Source::Signal(signal, Part::Window(Stat::Mean | Stat::Min | Stat::Max, _)) => {
+                return signal_row(signal);
+            }
+            _ => return None,
+        },
+        Subject::Risk(_) | Subject::Infusion(_) | Subject::Derived(_) | Subject::Site(_) => return None,
     })
 }
 
@@ -167,6 +176,8 @@ pub fn noteworthy_change(subject: Subject) -> f64 {
         Subject::Infusion(_) => 0.02,
         Subject::Derived(Derived::CgmRate) => 0.5,
         Subject::Derived(_) => 10.0,
+        // No trend is told of these.
+        Subject::Column(_) | Subject::Site(_) => f64::INFINITY,
     }
 }
 

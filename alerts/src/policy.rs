@@ -10,6 +10,7 @@ use bedwatch_schemas::{
     frame::FeatureFrame,
     ids::AlertId,
     risk::Assessment,
+    site::Verdict,
     summary::FeedState,
     time::{EventTime, Span},
     withheld::{Fate, WITHHELD, Withheld, WithheldReason},
@@ -141,6 +142,8 @@ pub struct Step<'a> {
     pub assessment: Option<&'a Assessment>,
     /// What people have said since the step before.
     pub heard: &'a [Feedback],
+    /// What the site's rules say, in the order of their configuration; empty where they were not asked.
+    pub site: &'a [Verdict],
     /// The unit the bed stands in, where it is known.
     pub unit: Option<Unit<'a>>,
     /// The settings.
@@ -155,6 +158,10 @@ impl Policy {
         for kind in AlertKind::ALL.into_iter().filter(|k| !k.is_technical()) {
             let holds = condition::evaluate(kind, frame, assessment, config);
             self.turn((kind, None), holds, &mut step, &mut out);
+        }
+        for (rule, verdict) in config.rules.iter().zip(step.site) {
+            let holds = condition::site(*verdict, rule.priority);
+            self.turn((AlertKind::Site(rule.name), None), holds, &mut step, &mut out);
         }
         for kind in AlertKind::ALL.into_iter().filter(|k| k.is_technical()) {
             for feed in &frame.freshness {
@@ -177,7 +184,7 @@ impl Policy {
             None => self.episodes.entry(key).or_default(),
         };
         let (config, now) = (step.config, step.frame.at);
-        let transition = episode.step(now, holds, config.timing(key.0), config.expire(key.0));
+        let transition = episode.step(now, holds, &config.timing(key.0), config.expire(key.0));
         let Some(Transition { phase, priority, onset }) = transition else {
             return;
         };
@@ -323,7 +330,7 @@ impl Policy {
         let keys: Vec<Key> = self.episodes.keys().copied().collect();
         for key in keys {
             let episode = self.episodes.get_mut(&key);
-            if let Some(transition) = episode.and_then(|e| e.leave(at, config.timing(key.0))) {
+            if let Some(transition) = episode.and_then(|e| e.leave(at, &config.timing(key.0))) {
                 self.end(key, transition.phase, &mut out);
             }
         }
@@ -335,7 +342,7 @@ impl Policy {
     /// a feed that turns stale.
     #[must_use]
     pub fn deadline(&self, frame: &FeatureFrame, config: &Config) -> Option<EventTime> {
-        let timed = |(key, e): (&Key, &Episode)| e.deadline(config.timing(key.0), config.expire(key.0));
+        let timed = |(key, e): (&Key, &Episode)| e.deadline(&config.timing(key.0), config.expire(key.0));
         let episodes = self.episodes.iter().filter_map(timed);
         let lives = self.lives.values().filter_map(|life| life.deadline(&config.lifecycle));
         let quiet = self.quiet.values().map(|q| q.until);

@@ -37,10 +37,10 @@ pub const fn is_over(phase: Phase) -> bool {
     phase.ends()
 }
 
-/// What a kind is called in a title.
+/// What an alert is called in a title: its kind's, or what the site calls its rule.
 #[must_use]
-pub const fn title(kind: AlertKind) -> &'static str {
-    match kind {
+pub fn title(alert: &Alert) -> &str {
+    match alert.kind {
         AlertKind::Sepsis => "Sepsis risk",
         AlertKind::Deterioration => "Deterioration risk",
         AlertKind::Respiratory => "Respiratory failure",
@@ -51,6 +51,7 @@ pub const fn title(kind: AlertKind) -> &'static str {
         AlertKind::EarlyWarning => "Early warning score",
         AlertKind::StaleFeed => "Feed silent",
         AlertKind::SignalLost => "Signal lost",
+        AlertKind::Site(rule) => alert.evidence.rule.as_ref().map_or(rule.words(), |r| &r.title),
     }
 }
 

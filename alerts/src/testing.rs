@@ -92,7 +92,7 @@ impl Alone for Policy {
         assessment: Option<&Assessment>,
         config: &Config,
     ) -> Vec<Decision> {
-        self.step(Step { frame, assessment, heard: &[], unit: None, config }).decisions
+        self.step(Step { frame, assessment, heard: &[], site: &[], unit: None, config }).decisions
     }
 
     fn close(&mut self, at: EventTime, config: &Config) -> Vec<Decision> {

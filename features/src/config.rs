@@ -1,6 +1,6 @@
 //! The settings of the features stage: plain data, no defaults hidden elsewhere.
 
-use bedwatch_schemas::time::Span;
+use bedwatch_schemas::{site::SiteName, time::Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +15,22 @@ pub enum SofaEdges {
     Original1996,
 }
 
+/// A feature of the site's own: an expression over the columns of a frame ([`crate::site`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Derived {
+    /// Its name, by which later features and rules call it.
+    pub name: SiteName,
+    /// The expression, in SQL: a number or a condition.
+    pub expression: String,
+    /// The unit of a number, in UCUM; empty: a pure number.
+    #[serde(default)]
+    pub unit: String,
+}
+
 /// The settings of a patient's state. It is part of a checkpoint; [`crate::state::PatientState`]
 /// takes a changed one by `set_config`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How much older than the newest value of its signal a vital may be and still enter.
@@ -39,6 +52,16 @@ pub struct Config {
     pub news2_spo2_scale_2: bool,
     /// SOFA's disputed edges.
     pub sofa_edges: SofaEdges,
+    /// Features of the site's own, in the order they are computed.
+    pub derived: Vec<Derived>,
+}
+
+impl Config {
+    /// What one patient's state needs of it: the site's features are the same for all.
+    #[must_use]
+    pub fn without_features(&self) -> Self {
+        Self { derived: Vec::new(), ..self.clone() }
+    }
 }
 
 impl Default for Config {
@@ -53,6 +76,7 @@ impl Default for Config {
             cgm_stale_after: Span::minutes(15),
             news2_spo2_scale_2: false,
             sofa_edges: SofaEdges::MimicCode,
+            derived: Vec::new(),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod pane;
 pub mod panes;
 mod recent;
 pub mod scores;
+pub mod site;
 pub mod spectrum;
 pub mod state;
 mod timeline;

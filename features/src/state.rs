@@ -29,6 +29,7 @@ use crate::{
     grid::{Grid, start_of},
     infusions::Infusions,
     labs::Labs,
+    pane::Pane,
     recent, scores,
     vitals::Vitals,
     word::{Outcome, Word},
@@ -60,7 +61,7 @@ impl PatientState {
     #[must_use]
     pub fn new(patient: PatientId, config: &Config) -> Self {
         Self {
-            config: *config,
+            config: config.without_features(),
             facts: Facts::new(patient),
             vitals: Vitals::default(),
             labs: Labs::default(),
@@ -73,7 +74,7 @@ impl PatientState {
 
     /// Takes changed settings, after a restore.
     pub fn set_config(&mut self, config: &Config) {
-        self.config = *config;
+        self.config = config.without_features();
     }
 
     /// The patient.
@@ -261,6 +262,14 @@ impl PatientState {
         };
         frame.scores = self.scores(&frame);
         frame
+    }
+
+    /// What a vital's window of this length held at `at`, up to a day, and how many values it would hold
+    /// at the observed rate. `None`: the signal has never come.
+    #[must_use]
+    pub fn window(&self, signal: Signal, length: Span, at: EventTime) -> Option<(Option<Pane>, Option<u32>)> {
+        let series = self.vitals.get(signal)?;
+        Some((series.stretch(length, at), series.expected(length, at)))
     }
 
     /// The latest stretch before `at` at finer scales than the hour.

@@ -252,9 +252,43 @@ impl Series {
         }
         let interval = self.interval(at);
         let stats = |(pane, length): (Option<Pane>, WindowLength)| {
-            Some(pane?.stats(length, interval.map(|i| expected(length, i))))
+            Some(pane?.stats(length, interval.map(|i| expected(length.span(), i))))
         };
         found.into_iter().zip(WindowLength::ALL).filter_map(stats).collect()
+    }
+
+    /// What `(at - length, at]` holds, for a length of up to a day: the same as [`Series::windows`] says of
+    /// the lengths that have a name there.
+    #[must_use]
+    pub fn stretch(&self, length: Span, at: EventTime) -> Option<Pane> {
+        let from = at - length;
+        let mut all: Option<Pane> = None;
+        for s in self.raw_in(from, at).rev() {
+            match &mut all {
+                Some(all) => all.push(s.at, s.value),
+                None => all = Some(Pane::of(s.at, s.value)),
+            }
+        }
+        let hour = length <= WindowLength::H1.span();
+        let (panes, width) = if hour { (&self.minutes, MINUTE) } else { (&self.tens, TEN_MINUTES) };
+        let inside = |c: &&Closed| from < self.folded && c.start >= from;
+        for c in panes.iter().rev().take_while(inside) {
+            // A pane that ends after `at` holds what must not be known at `at`.
+            if (c.start + width).min(self.folded) > at {
+                continue;
+            }
+            match &mut all {
+                Some(all) => all.merge(&c.pane),
+                None => all = Some(c.pane),
+            }
+        }
+        all
+    }
+
+    /// Values a window of this length would hold at the observed rate; `None` before one is known.
+    #[must_use]
+    pub fn expected(&self, length: Span, at: EventTime) -> Option<u32> {
+        self.interval(at).map(|i| expected(length, i))
     }
 
     /// The mean of each clock minute `(start, start + 1 min]` that begins at or after `from` and holds a
@@ -387,9 +421,9 @@ impl Series {
 }
 
 /// Values a full window would hold at the observed interval.
-fn expected(length: WindowLength, interval: Span) -> u32 {
+fn expected(length: Span, interval: Span) -> u32 {
     let interval = interval.0.max(1);
-    let n = (length.span().0 + interval / 2) / interval;
+    let n = (length.0 + interval / 2) / interval;
     u32::try_from(n.max(1)).unwrap_or(u32::MAX)
 }
 

@@ -81,6 +81,7 @@ fn evidence() -> Evidence {
         missing: missing.to_vec(),
         feeds: Vec::new(),
         account: None,
+        rule: None,
     }
 }
 

@@ -24,6 +24,7 @@ use crate::lexicon::{Lexicon, Term};
 mod account;
 mod number;
 mod raised;
+mod site;
 mod tokens;
 
 pub use raised::check_raised;
@@ -118,8 +119,9 @@ pub fn check(
     evidence: &Evidence,
     lexicon: &Lexicon,
 ) -> Result<(), Vec<Unsupported>> {
+    let own = site::Own::of(kind, evidence);
     let mut reader =
-        Reader { kind, evidence, lexicon, before: "", state: State::default(), found: Vec::new() };
+        Reader { kind, evidence, lexicon, own, before: "", state: State::default(), found: Vec::new() };
     if let Some(at) = tokens::first_markup(text) {
         reader.refuse(at, Why::Markup);
     }
@@ -166,6 +168,8 @@ struct Reader<'a> {
     kind: AlertKind,
     evidence: &'a Evidence,
     lexicon: &'a Lexicon,
+    /// What this alert's own evidence calls things, for a site's rule.
+    own: site::Own,
     /// The token just read.
     before: &'a str,
     state: State<'a>,
@@ -243,7 +247,15 @@ impl<'a> Reader<'a> {
             .collect();
         let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
         let lexicon = self.lexicon;
-        let Some((length, term)) = lexicon.longest(&lower) else {
+        let known = lexicon.longest(&lower);
+        if let Some((length, own)) = self.own.longest(tokens, known.map_or(0, |(length, _)| length)) {
+            // The site's own words for its rule claim nothing of the patient; its names are subjects.
+            if let Some(subject) = own {
+                self.subject(at, &[subject]);
+            }
+            return length;
+        }
+        let Some((length, term)) = known else {
             self.refuse(at, Why::Word);
             return 1;
         };

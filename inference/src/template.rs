@@ -22,24 +22,25 @@ pub fn write(kind: AlertKind, phase: Phase, priority: Priority, evidence: &Evide
     if kind.is_technical() {
         return technical(kind, phase, evidence);
     }
+    let (noun, about) = (noun(kind, evidence), about(kind, evidence));
     let mut printer = render::Printer::new(evidence);
     let mut facts = evidence.facts.iter().filter(|f| f.value.is_finite()).map(|f| clause(f, &mut printer));
     let head = match phase {
         Phase::Raised => String::new(),
         Phase::Updated => format!("Update, urgency now {}. ", urgency(priority)),
-        Phase::Acknowledged => format!("Acknowledged: {} alert. ", noun(kind)),
+        Phase::Acknowledged => format!("Acknowledged: {noun} alert. "),
         Phase::Escalated => format!("Unanswered, urgency {}. ", urgency(priority)),
-        Phase::Resolved => format!("Resolved: {} alert ended. ", noun(kind)),
-        Phase::Expired => format!("Expired: {} alert ended. ", noun(kind)),
+        Phase::Resolved => format!("Resolved: {noun} alert ended. "),
+        Phase::Expired => format!("Expired: {noun} alert ended. "),
     };
     // What is seen or over needs no reason to look; its head says what it was about.
     let brief = phase.ends() || phase == Phase::Acknowledged;
-    let about = if brief { "" } else { about(kind) };
+    let about = if brief { "" } else { about };
     let text = match facts.next() {
         Some(first) if about.is_empty() => head + &render::capitalised(&first),
         Some(first) => format!("{head}{about}: {first}"),
         None if brief => head.trim_end_matches([' ', '.']).to_owned(),
-        None => format!("{head}{} alert", render::capitalised(noun(kind))),
+        None => format!("{head}{} alert", render::capitalised(noun)),
     };
     let drivers = if about.is_empty() && !brief { ". Drivers: " } else { "; " };
     let text = append(text, drivers, "; ", facts.take(TOLD - 1));
@@ -53,7 +54,9 @@ pub fn bare(kind: AlertKind) -> String {
     if kind.is_technical() {
         return "Technical alert. Details stand in the evidence.".to_owned();
     }
-    format!("{} alert. Details stand in the evidence.", render::capitalised(noun(kind)))
+    let evidence = Evidence::default();
+    let noun = noun(kind, &evidence);
+    format!("{} alert. Details stand in the evidence.", render::capitalised(noun))
 }
 
 /// Adds items while the text stays within the word limit.
@@ -73,8 +76,10 @@ fn words(text: &str) -> usize {
     text.split_whitespace().filter(|w| w.trim_start_matches('(').starts_with(char::is_alphabetic)).count()
 }
 
-const fn noun(kind: AlertKind) -> &'static str {
+fn noun(kind: AlertKind, evidence: &Evidence) -> &str {
     match kind {
+        // The configuration has seen to it that a title is plain words.
+        AlertKind::Site(rule) => evidence.rule.as_ref().map_or(rule.words(), |r| &r.title),
         AlertKind::Sepsis => "sepsis",
         AlertKind::Deterioration => "deterioration",
         AlertKind::Respiratory => "respiratory failure",
@@ -89,8 +94,9 @@ const fn noun(kind: AlertKind) -> &'static str {
 }
 
 /// What is said before the first fact; empty where that fact, the risk, says it all.
-const fn about(kind: AlertKind) -> &'static str {
+fn about(kind: AlertKind, evidence: &Evidence) -> &str {
     match kind {
+        AlertKind::Site(_) => noun(kind, evidence),
         AlertKind::Sepsis | AlertKind::Deterioration => "",
         AlertKind::Respiratory => "Signs of respiratory failure",
         AlertKind::Shock => "Signs of circulatory shock",

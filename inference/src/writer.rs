@@ -97,11 +97,13 @@ impl Writer {
         &self.lexicon
     }
 
-    /// Whether a model would be asked for this alert: only raised alerts about a patient.
+    /// Whether a model would be asked for this alert: only raised alerts about a patient, of a kind whose
+    /// words a model has learned.
     /// Callers that queue need not queue the others.
     #[must_use]
     pub fn asks_model(&self, request: &Request<'_>) -> bool {
-        self.backend.is_some() && request.phase == Phase::Raised && !request.kind.is_technical()
+        let learned = !request.kind.is_technical() && !matches!(request.kind, AlertKind::Site(_));
+        self.backend.is_some() && request.phase == Phase::Raised && learned
     }
 
     /// The rationale of an alert. `cancel` is asked between tokens: once it says true, the template
@@ -117,6 +119,9 @@ impl Writer {
     fn narrate(&self, request: &Request<'_>, cancel: &dyn Fn() -> bool) -> Result<Rationale, TemplateReason> {
         if request.kind.is_technical() {
             return Err(TemplateReason::Technical);
+        }
+        if matches!(request.kind, AlertKind::Site(_)) {
+            return Err(TemplateReason::SiteRule);
         }
         if request.phase != Phase::Raised {
             return Err(TemplateReason::Lifecycle);

@@ -4,7 +4,7 @@
 //! the same bytes. Latency travels in Kafka headers and metrics.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::{
@@ -13,71 +13,105 @@ use crate::{
     ids::{AlertId, EncounterId, Location, PatientId},
     rationale::Rationale,
     risk::{Attribution, ModelRef},
+    site::SiteName,
     time::EventTime,
 };
 
-/// What an alert is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AlertKind {
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal;)*) => {
+        /// What an alert is about. On the wire its name, which for a site's rule is `site_` and the rule's.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum AlertKind {
+            $($(#[doc = $doc])+ $name,)*
+            /// A rule of the site's own configuration holds.
+            Site(SiteName),
+        }
+
+        impl AlertKind {
+            /// Every built-in kind.
+            pub const ALL: [AlertKind; [$($text),*].len()] = [$(Self::$name),*];
+
+            /// The snake-case name, also the metric label.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                    Self::Site(rule) => rule.tag(),
+                }
+            }
+        }
+
+        /// What each built-in kind says of itself in the published schema.
+        const DESCRIBED: &[(&str, &str)] = &[$(($text, concat!($($doc),+))),*];
+    };
+}
+
+kinds! {
     /// The sepsis head is over its operating point.
-    Sepsis,
+    Sepsis = "sepsis";
     /// The deterioration head is over its operating point.
-    Deterioration,
+    Deterioration = "deterioration";
     /// Respiratory failure by rule.
-    Respiratory,
+    Respiratory = "respiratory";
     /// Shock by rule.
-    Shock,
+    Shock = "shock";
     /// Electrographic seizure by rule.
-    Seizure,
+    Seizure = "seizure";
     /// Low or soon low glucose.
-    Hypoglycaemia,
+    Hypoglycaemia = "hypoglycaemia";
     /// High glucose.
-    Hyperglycaemia,
+    Hyperglycaemia = "hyperglycaemia";
     /// NEWS2 at its urgent or emergency threshold.
-    EarlyWarning,
+    EarlyWarning = "early_warning";
     /// A feed is silent.
-    StaleFeed,
+    StaleFeed = "stale_feed";
     /// A sensor delivers nothing usable.
-    SignalLost,
+    SignalLost = "signal_lost";
 }
 
 impl AlertKind {
-    /// Every kind.
-    pub const ALL: [AlertKind; 10] = [
-        Self::Sepsis,
-        Self::Deterioration,
-        Self::Respiratory,
-        Self::Shock,
-        Self::Seizure,
-        Self::Hypoglycaemia,
-        Self::Hyperglycaemia,
-        Self::EarlyWarning,
-        Self::StaleFeed,
-        Self::SignalLost,
-    ];
-
-    /// The snake-case name, also the metric label.
+    /// The kind of that name.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sepsis => "sepsis",
-            Self::Deterioration => "deterioration",
-            Self::Respiratory => "respiratory",
-            Self::Shock => "shock",
-            Self::Seizure => "seizure",
-            Self::Hypoglycaemia => "hypoglycaemia",
-            Self::Hyperglycaemia => "hyperglycaemia",
-            Self::EarlyWarning => "early_warning",
-            Self::StaleFeed => "stale_feed",
-            Self::SignalLost => "signal_lost",
-        }
+    pub fn from_name(name: &str) -> Option<Self> {
+        let built_in = Self::ALL.into_iter().find(|k| k.name() == name);
+        built_in.or_else(|| SiteName::from_tag(name).map(Self::Site))
     }
 
     /// Whether it is about the feed and not about the patient. Technical alerts cannot be silenced.
     #[must_use]
     pub const fn is_technical(self) -> bool {
         matches!(self, Self::StaleFeed | Self::SignalLost)
+    }
+}
+
+impl Serialize for AlertKind {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for AlertKind {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(d)?;
+        Self::from_name(&name).ok_or_else(|| serde::de::Error::custom("unknown kind of alert"))
+    }
+}
+
+impl JsonSchema for AlertKind {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "AlertKind".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let built_in = DESCRIBED.iter().map(
+            |(name, doc)| serde_json::json!({ "description": doc.trim(), "type": "string", "const": name }),
+        );
+        let site = serde_json::json!({
+            "description": "A rule of the site's own configuration holds: `site_` and the rule's name.",
+            "type": "string",
+            "pattern": "^site_[a-z][a-z0-9_]{0,31}$",
+        });
+        let all: Vec<serde_json::Value> = built_in.chain([site]).collect();
+        schemars::json_schema!({ "description": "What an alert is about.", "oneOf": all })
     }
 }
 
@@ -231,6 +265,22 @@ impl AlertId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_are_words_on_the_wire() {
+        let site = AlertKind::Site(SiteName::new("low_map").unwrap());
+        assert_eq!(site.name(), "site_low_map");
+        for kind in AlertKind::ALL.into_iter().chain([site]) {
+            let json = serde_json::to_string(&kind).unwrap();
+            assert_eq!(json, format!("\"{}\"", kind.name()));
+            assert_eq!(serde_json::from_str::<AlertKind>(&json).unwrap(), kind);
+            assert!(kind == site || !kind.name().starts_with(crate::site::PREFIX));
+            assert!(kind <= site, "built-in kinds come first");
+        }
+        for text in ["\"site_\"", "\"site_A\"", "\"Sepsis\"", "\"\"", "1"] {
+            assert!(serde_json::from_str::<AlertKind>(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn the_same_episode_has_the_same_id_and_another_has_not() {

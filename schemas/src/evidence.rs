@@ -6,11 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
+    column::Column,
     event::{Modality, Provenance},
     medication::Drug,
     risk::{Account, Head},
     score::ScoreKind,
     signal::Signal,
+    site::{SiteName, SiteRule},
     time::{EventTime, Span},
     unit::Unit,
 };
@@ -28,6 +30,10 @@ pub enum Subject {
     Infusion(Drug),
     /// A derived measure.
     Derived(Derived),
+    /// A column of the dictionary that is none of these, as a site's rule reads it.
+    Column(Column),
+    /// A feature the site has defined.
+    Site(SiteName),
 }
 
 /// A derived measure that is neither a signal nor a score.
@@ -96,7 +102,7 @@ impl Derived {
 impl Subject {
     /// The snake-case name: unique over all subjects, as in prompts and wire forms.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Subject::Signal(s) => s.name(),
             Subject::Score(s) => s.name(),
@@ -107,12 +113,14 @@ impl Subject {
             Subject::Risk(Head::Hypoglycaemia) => "hypoglycaemia_risk",
             Subject::Infusion(d) => d.name(),
             Subject::Derived(d) => d.name(),
+            Subject::Column(c) => c.name(),
+            Subject::Site(f) => f.tag(),
         }
     }
 
     /// What a clinician calls it.
     #[must_use]
-    pub const fn label(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Subject::Signal(s) => s.info().label,
             Subject::Score(s) => s.label(),
@@ -123,10 +131,13 @@ impl Subject {
             Subject::Risk(Head::Hypoglycaemia) => "hypoglycaemia risk",
             Subject::Infusion(d) => d.name(),
             Subject::Derived(d) => d.label(),
+            Subject::Column(c) => c.label(),
+            Subject::Site(f) => f.words(),
         }
     }
 
-    /// Finds a subject by its name.
+    /// Finds a subject by its name: what is a signal, score, risk, infusion or derived measure is not
+    /// found as a column.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         if let Some(signal) = Signal::from_name(name) {
@@ -140,7 +151,9 @@ impl Subject {
         }
         let risks = Head::ALL.map(Subject::Risk);
         let drugs = Drug::ALL.map(Subject::Infusion);
-        risks.into_iter().chain(drugs).find(|s| s.name() == name)
+        let built_in = risks.into_iter().chain(drugs).find(|s| s.name() == name);
+        let column = || Column::from_name(name).map(Subject::Column);
+        built_in.or_else(column).or_else(|| SiteName::from_tag(name).map(Subject::Site))
     }
 }
 
@@ -287,6 +300,9 @@ pub struct Evidence {
     /// What the model says of its own answer; `None` for rules.
     #[serde(default)]
     pub account: Option<Account>,
+    /// The site's rule that decided, where one did.
+    #[serde(default)]
+    pub rule: Option<SiteRule>,
 }
 
 /// A feed that stopped describing the patient.
@@ -323,6 +339,16 @@ mod tests {
         for (i, subject) in all.iter().enumerate() {
             assert_eq!(Subject::from_name(subject.name()), Some(*subject));
             assert!(all[i + 1..].iter().all(|s| s.name() != subject.name()), "{}", subject.name());
+            assert!(!subject.name().starts_with(crate::site::PREFIX));
         }
+        for subject in Column::all().map(Subject::Column) {
+            match Subject::from_name(subject.name()) {
+                Some(Subject::Column(found)) => assert_eq!(Subject::Column(found), subject),
+                Some(other) => assert!(all.contains(&other), "{}", subject.name()),
+                None => panic!("{}", subject.name()),
+            }
+        }
+        let own = Subject::Site(SiteName::new("shock_load").unwrap());
+        assert_eq!(Subject::from_name(own.name()), Some(own));
     }
 }

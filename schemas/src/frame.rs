@@ -14,6 +14,10 @@ use crate::{
     time::{EventTime, Span},
 };
 
+mod reading;
+
+pub use reading::Reading;
+
 /// Everything known of one patient at one time. Absent sections were never received.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FeatureFrame {

@@ -11,6 +11,7 @@
 
 pub mod alert;
 pub mod codes;
+pub mod column;
 pub mod dead_letter;
 pub mod event;
 pub mod evidence;
@@ -25,6 +26,7 @@ pub mod recent;
 pub mod risk;
 pub mod score;
 pub mod signal;
+pub mod site;
 pub mod summary;
 pub mod time;
 pub mod unit;

@@ -31,6 +31,8 @@ pub enum RationaleSource {
 pub enum TemplateReason {
     /// Technical alerts are always told by template.
     Technical,
+    /// A site's own rules are always told by template: no model has learned their words.
+    SiteRule,
     /// No narrator is loaded.
     NoModel,
     /// The deadline came first.
@@ -59,8 +61,9 @@ pub enum TemplateReason {
 
 impl TemplateReason {
     /// Every reason, in a fixed order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Technical,
+        Self::SiteRule,
         Self::NoModel,
         Self::Deadline,
         Self::QueueFull,
@@ -80,6 +83,7 @@ impl TemplateReason {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Technical => "technical",
+            Self::SiteRule => "site_rule",
             Self::NoModel => "no_model",
             Self::Deadline => "deadline",
             Self::QueueFull => "queue_full",

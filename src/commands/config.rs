@@ -1,4 +1,4 @@
-//! `bedwatch config check|default`.
+//! `bedwatch config check|default|columns`.
 
 use std::path::PathBuf;
 
@@ -10,6 +10,8 @@ use crate::{
     config::{Config, Problem, Severity},
     terminal,
 };
+
+mod columns;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -24,6 +26,8 @@ pub(super) enum Command {
     },
     /// Prints every key with its default and what it is for, as TOML.
     Default,
+    /// Lists the columns that rules and features of the site may name, with unit and meaning.
+    Columns(columns::Args),
 }
 
 /// What `config check --json` prints.
@@ -41,6 +45,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
             terminal::result(Config::default_toml().trim_end());
             Ok(())
         }
+        Command::Columns(args) => columns::run(args),
     }
 }
 

@@ -134,7 +134,7 @@ fn export(args: &Export) -> anyhow::Result<()> {
     quiet.models.narrator.clear();
     let models = setup::models(&quiet)?;
     let options = Options {
-        core: Arc::new(config.core()),
+        core: Arc::new(config.core()?),
         cell: Span::millis(config.engine.cell_millis),
         models: Models { writer: Arc::new(Writer::new(None)), ..models },
         threads: args.threads,

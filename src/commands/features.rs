@@ -78,7 +78,7 @@ fn export(args: &Export) -> anyhow::Result<()> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("{} cannot be made", args.out.display()))?;
     let encoder = if args.embed { encoder(config.clone())? } else { None };
     let options = export::Options {
-        core: Arc::new(config.core()),
+        core: Arc::new(config.core()?),
         cell: Span::millis(config.engine.cell_millis),
         moments_every: args.moments_every,
         encoder,

@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let models = setup::models(&config)?;
     let writer = models.writer.clone();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let core = Arc::new(config.core());
+    let core = Arc::new(config.core()?);
     let options = Options {
         core: core.clone(),
         cell: Span::millis(config.engine.cell_millis),

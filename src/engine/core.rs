@@ -6,11 +6,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use bedwatch_alerts::{
     Decided, Decision, Draft, Reasons, evidence, lifecycle::Heard, limits, policy::Step as PolicyStep,
 };
-use bedwatch_features::PatientState;
+use bedwatch_features::{
+    PatientState,
+    site::{Bed, Site},
+};
 use bedwatch_inference::{encoder::explain::Beyond, fusion::Fusion, neighbours};
 use bedwatch_ingest::{Record, decode};
 use bedwatch_schemas::{
-    alert::Phase,
+    alert::{AlertKind, Phase},
     dead_letter::{DeadLetter, Reason},
     event::{AdtKind, Body, Event, Stream},
     feedback::{Action, Feedback},
@@ -18,6 +21,7 @@ use bedwatch_schemas::{
     ids::PatientId,
     recent::Recent,
     risk::Assessment,
+    site::{SiteEvidence, Verdict},
     time::{ArrivalTime, EventTime, Span},
     withheld::{Fate, Withheld, WithheldReason},
 };
@@ -37,6 +41,8 @@ pub struct Config {
     pub features: bedwatch_features::Config,
     /// The alert policy.
     pub alerts: bedwatch_alerts::Config,
+    /// The site's features and rules, compiled; `None` where it has no rule.
+    pub site: Option<Arc<Site>>,
     /// The encoder runs when something new has come, and at most this often for one patient.
     pub assess_every: Span,
     /// Attributions computed for an alert of a model head.
@@ -78,6 +84,8 @@ pub struct Counters {
     pub forgotten: u64,
     /// Encoder passes that failed; the rules alert all the same.
     pub assessment_failures: u64,
+    /// Evaluations of the site's rules that failed; the other rules alert all the same.
+    pub site_failures: u64,
     /// Alert episodes that began: `decided = raised + withheld - released`.
     pub decided: u64,
     /// Alerts raised, at once or after they had been withheld.
@@ -115,6 +123,13 @@ pub struct Step {
     pub dead_letters: Vec<(usize, DeadLetter)>,
     /// The frames evaluated with their assessments, for the board, risks and archives.
     pub frames: Vec<(FeatureFrame, Option<Assessment>)>,
+}
+
+/// A patient as looked at.
+struct Seen {
+    frame: FeatureFrame,
+    /// Whether the encoder ran.
+    assessed: bool,
 }
 
 /// The state of all patients of this instance.
@@ -205,7 +220,7 @@ impl Core {
     fn advance_into(&mut self, to: ArrivalTime, step: &mut Step) {
         // Deadlines are kept at cell ends, so that live and replayed runs meet them at the same time.
         while let Some((due, id)) = self.next_deadline(to) {
-            self.evaluate(&id, due, step);
+            self.evaluate(vec![id], due, step);
         }
         self.now = self.now.max(to);
     }
@@ -336,10 +351,23 @@ impl Core {
         self.enter(&decided, &frame, step);
         let assessment = patient.assessment.clone();
         for decision in decided.decisions {
-            let draft =
-                Draft::compose(&decision, &frame, assessment.as_ref(), Reasons::default(), &self.config.hash);
+            let site = self.site_evidence(&decision, &frame, patient);
+            let reasons = Reasons { site, ..Reasons::default() };
+            let draft = Draft::compose(&decision, &frame, assessment.as_ref(), reasons, &self.config.hash);
             step.outputs.push(Output { draft, triggered: now, embedding: patient.embedding.clone() });
         }
+    }
+
+    fn site_evidence(
+        &self,
+        decision: &Decision,
+        frame: &FeatureFrame,
+        patient: &Patient,
+    ) -> Option<SiteEvidence> {
+        let AlertKind::Site(rule) = decision.kind else {
+            return None;
+        };
+        self.config.site.as_ref()?.evidence(rule, &patient.bed(frame))
     }
 
     /// Counts what was decided and writes the ledger.
@@ -361,9 +389,7 @@ impl Core {
     fn evaluate_touched(&mut self, end: ArrivalTime, step: &mut Step) {
         let touched: Vec<PatientId> =
             self.patients.iter().filter(|(_, p)| p.unevaluated).map(|(id, _)| id.clone()).collect();
-        for id in touched {
-            self.evaluate(&id, end.as_event_time(), step);
-        }
+        self.evaluate(touched, end.as_event_time(), step);
     }
 
     /// When a patient who left without a discharge is let go: at a moment of the log's own time, so
@@ -372,19 +398,65 @@ impl Core {
         patient.state.last_event_at().map(|last| last + self.config.forget_after)
     }
 
-    /// Builds the frame of one patient at `at`, runs the encoder when due, and the policy.
-    fn evaluate(&mut self, id: &PatientId, at: EventTime, step: &mut Step) {
-        if self.patients.get(id).and_then(|p| self.forget_at(p)).is_some_and(|end| at >= end) {
-            self.counters.forgotten += 1;
-            self.discharge(id, ArrivalTime::from_micros(at.as_micros()), step);
-            return;
+    /// Builds the frames of these patients at `at` and runs the encoder where it is due, asks the site's
+    /// rules of all of them at once, then folds the policy of each in turn.
+    fn evaluate(&mut self, ids: Vec<PatientId>, at: EventTime, step: &mut Step) {
+        let frames: Vec<Option<Seen>> = ids.iter().map(|id| self.look(id, at)).collect();
+        let verdicts = self.judge(&ids, &frames);
+        for ((id, seen), verdicts) in ids.iter().zip(frames).zip(verdicts) {
+            match seen {
+                Some(seen) => self.decide(id, seen, &verdicts, step),
+                None => {
+                    self.counters.forgotten += 1;
+                    self.discharge(id, ArrivalTime::from_micros(at.as_micros()), step);
+                }
+            }
         }
-        let Some(patient) = self.patients.get_mut(id) else {
-            return;
-        };
+    }
+
+    /// The frame of one patient, with the encoder run where it is due; `None`: the patient is to be
+    /// forgotten.
+    fn look(&mut self, id: &PatientId, at: EventTime) -> Option<Seen> {
+        let forget = self.patients.get(id).and_then(|p| self.forget_at(p));
+        let patient = self.patients.get_mut(id).filter(|_| forget.is_none_or(|end| at < end))?;
         let frame = patient.state.frame(at);
         self.counters.frames += 1;
         let assessed = Self::assess(patient, &frame, &self.models, &self.config, &mut self.counters);
+        Some(Seen { frame, assessed })
+    }
+
+    /// What the site's rules say of each patient, asked of all at once; nothing where there are none.
+    fn judge(&mut self, ids: &[PatientId], seen: &[Option<Seen>]) -> Vec<Vec<Verdict>> {
+        let Some(site) = self.config.site.clone() else {
+            return vec![Vec::new(); ids.len()];
+        };
+        let beds: Vec<Option<Bed<'_>>> = ids
+            .iter()
+            .zip(seen)
+            .map(|(id, seen)| Some(self.patients.get(id)?.bed(&seen.as_ref()?.frame)))
+            .collect();
+        let present: Vec<Bed<'_>> = beds.iter().flatten().copied().collect();
+        match site.judge(&present) {
+            Ok(verdicts) => {
+                let rules = site.rules().count();
+                let mut of = verdicts.chunks(rules.max(1)).map(<[Verdict]>::to_vec);
+                beds.iter().map(|bed| bed.and_then(|_| of.next()).unwrap_or_default()).collect()
+            }
+            Err(error) => {
+                self.counters.site_failures += 1;
+                tracing::error!(%error, "the site's rules failed");
+                vec![Vec::new(); ids.len()]
+            }
+        }
+    }
+
+    /// The policy of one patient over its frame.
+    fn decide(&mut self, id: &PatientId, seen: Seen, site: &[Verdict], step: &mut Step) {
+        let Seen { frame, assessed } = seen;
+        let at = frame.at;
+        let Some(patient) = self.patients.get_mut(id) else {
+            return;
+        };
         let unit = frame.location.as_ref().map(|l| &l.unit);
         self.units.moved(patient.unit.as_ref(), unit);
         patient.unit = unit.cloned();
@@ -393,6 +465,7 @@ impl Core {
             frame: &frame,
             assessment: patient.assessment.as_ref(),
             heard: &heard,
+            site,
             unit: unit.and_then(|unit| self.units.of(unit)),
             config: &self.config.alerts,
         });
@@ -465,9 +538,12 @@ impl Core {
         }
     }
 
-    /// What moved the model, what would clear it and what it resembles; asked only when a model's
-    /// alert is raised or grows.
+    /// What a site's rule rests on, or what moved the model, what would clear it and what it resembles;
+    /// the model is asked only when its alert is raised or grows.
     fn reasons(&self, decision: &Decision, frame: &FeatureFrame, patient: &Patient) -> Reasons {
+        if let Some(site) = self.site_evidence(decision, frame, patient) {
+            return Reasons { site: Some(site), ..Reasons::default() };
+        }
         let (Some(head), Some(encoder)) = (evidence::head(decision.kind), &self.models.encoder) else {
             return Reasons::default();
         };
@@ -489,6 +565,7 @@ impl Core {
                 ),
                 attributions: said.attributions,
                 clears: said.clears,
+                site: None,
             },
             Ok(None) => Reasons::default(),
             Err(error) => {

@@ -1,10 +1,11 @@
 //! One patient in the engine: the folded state, the policy and when to look again.
 
 use bedwatch_alerts::Policy;
-use bedwatch_features::PatientState;
+use bedwatch_features::{PatientState, site::Bed};
 use bedwatch_inference::neighbours::Past;
 use bedwatch_schemas::{
     feedback::Feedback,
+    frame::FeatureFrame,
     ids::UnitId,
     risk::Assessment,
     time::{ArrivalTime, EventTime},
@@ -59,5 +60,11 @@ impl Patient {
             unit: None,
             deadline: None,
         }
+    }
+
+    /// As the site's rules look at it.
+    #[must_use]
+    pub fn bed<'a>(&'a self, frame: &'a FeatureFrame) -> Bed<'a> {
+        Bed { frame, state: &self.state, assessment: self.assessment.as_ref() }
     }
 }

@@ -1,4 +1,8 @@
-use bedwatch_schemas::{event::Modality, summary::WindowStats, time::Span};
+use bedwatch_schemas::{
+    event::Modality,
+    summary::{WindowLength, WindowStats},
+    time::Span,
+};
 
 use super::*;
 use crate::testing::{With, assessment, at, frame, past, window};
@@ -359,5 +363,24 @@ fn feeds_in_every_state() {
     let lost = frame(NOW).feed(Modality::Eeg, Span::minutes(9), Lost);
     for kind in [AlertKind::StaleFeed, AlertKind::SignalLost] {
         assert_eq!(says(kind, &lost), Unknown, "a frame has many feeds: they are asked one by one");
+    }
+}
+
+#[test]
+fn a_sites_rule_in_three_values() {
+    let (yes, no, unknown) = (Some(true), Some(false), None);
+    for (holds, clears, want) in [
+        (yes, no, seen(Low)),
+        (yes, unknown, seen(Low)),
+        (yes, yes, seen(Low)),
+        (no, yes, No),
+        (unknown, yes, No),
+        (no, no, Between),
+        (no, unknown, Unknown),
+        (unknown, no, Unknown),
+        (unknown, unknown, Unknown),
+    ] {
+        let verdict = Verdict { holds, clears, measured: Some(at(NOW)) };
+        assert_eq!(site(verdict, Low), want, "{verdict:?}");
     }
 }

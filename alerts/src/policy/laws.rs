@@ -146,7 +146,14 @@ fn live(moments: &[Moment], config: &Config, restart: bool) -> (Vec<Decided>, Po
         let risk = (moment.1 % 3 > 0).then(|| assessment(secs, f32::from(moment.1) / 20.0, 0.3));
         let heard: Vec<Feedback> = says(*moment, &known, f.at).into_iter().collect();
         let unit = Some(Unit { said: &mut unit, beds: 2 });
-        let out = policy.step(Step { frame: &f, assessment: risk.as_ref(), heard: &heard, unit, config });
+        let out = policy.step(Step {
+            frame: &f,
+            assessment: risk.as_ref(),
+            heard: &heard,
+            site: &[],
+            unit,
+            config,
+        });
         assert!(policy.deadline(&f, config).is_none_or(|due| due > f.at));
         known.extend(out.decisions.iter().filter(|d| d.phase == Phase::Raised).map(|d| d.id));
         known.extend(out.ledger.iter().map(|l| l.id));
@@ -247,7 +254,14 @@ fn a_score_is_withheld_while_a_named_condition_says_it_and_comes_out_after() {
     let mut step = |secs, sepsis: f32, news2: f64| {
         let f = frame(secs).scored(ScoreKind::News2, news2, true, &[]);
         let risk = assessment(secs, sepsis, 0.0);
-        policy.step(Step { frame: &f, assessment: Some(&risk), heard: &[], unit: None, config: &config })
+        policy.step(Step {
+            frame: &f,
+            assessment: Some(&risk),
+            heard: &[],
+            site: &[],
+            unit: None,
+            config: &config,
+        })
     };
     let first = step(0, 0.6, 6.0);
     assert_eq!(told(&first), (vec![(Phase::Raised, Sepsis)], vec![(Fate::Withheld, EarlyWarning)]));
@@ -269,8 +283,14 @@ fn a_score_that_rises_to_an_emergency_is_said_whatever_stands_before_it() {
     {
         let f = frame(secs).scored(ScoreKind::News2, news2, true, &[]);
         let risk = assessment(secs, 0.6, 0.0);
-        let out =
-            policy.step(Step { frame: &f, assessment: Some(&risk), heard: &[], unit: None, config: &config });
+        let out = policy.step(Step {
+            frame: &f,
+            assessment: Some(&risk),
+            heard: &[],
+            site: &[],
+            unit: None,
+            config: &config,
+        });
         assert_eq!(told(&out).1, want);
         if news2 > 6.0 {
             assert_eq!((out.decisions[0].phase, out.decisions[0].priority), (Phase::Raised, Priority::High));
@@ -289,7 +309,7 @@ fn a_snooze_holds_for_the_next_episode_of_its_kind() {
     let mut policy = Policy::default();
     let mut step = |secs, glucose: f64, heard: &[Feedback]| {
         let f = frame(secs).lab_of(Signal::Glucose, glucose, Span::ZERO);
-        policy.step(Step { frame: &f, assessment: None, heard, unit: None, config: &config })
+        policy.step(Step { frame: &f, assessment: None, heard, site: &[], unit: None, config: &config })
     };
     let id = step(0, 300.0, &[]).decisions[0].id;
     let snooze = Feedback {
@@ -321,7 +341,8 @@ fn the_most_urgent_open_alert_leads_the_others() {
         .charted(Signal::Spo2, 88.0, Span::ZERO)
         .charted(Signal::NibpMean, 45.0, Span::ZERO)
         .feed(Modality::Eeg, Span::minutes(9), FeedState::Stale);
-    let out = policy.step(Step { frame: &f, assessment: None, heard: &[], unit: None, config: &config });
+    let out =
+        policy.step(Step { frame: &f, assessment: None, heard: &[], site: &[], unit: None, config: &config });
     let by_kind: BTreeMap<_, _> = out.decisions.iter().map(|d| (d.kind, d)).collect();
     let shock = by_kind[&AlertKind::Shock];
     assert_eq!(by_kind[&AlertKind::Respiratory].primary, Some(shock.id));

@@ -282,3 +282,47 @@ proptest! {
         prop_assert_eq!(run(), all);
     }
 }
+
+fn rule(name: &str, priority: Priority) -> crate::config::Rule {
+    crate::config::Rule {
+        name: bedwatch_schemas::site::SiteName::new(name).unwrap(),
+        title: String::new(),
+        when: String::new(),
+        clears_when: None,
+        priority,
+        persistence_secs: 0,
+        clear_secs: 60,
+        refractory_secs: 300,
+    }
+}
+
+#[test]
+fn each_rule_of_a_site_has_a_life_of_its_own() {
+    use crate::condition::Holds;
+    let config =
+        Config { rules: vec![rule("a", Priority::Medium), rule("b", Priority::High)], ..Config::default() };
+    let [a, b] = ["a", "b"].map(|n| AlertKind::Site(bedwatch_schemas::site::SiteName::new(n).unwrap()));
+    let mut policy = Policy::default();
+    let says = |holds: Option<bool>| Verdict { holds, clears: holds.map(|h| !h), measured: None };
+    let (yes, no, unknown) = (says(Some(true)), says(Some(false)), says(None));
+    for (secs, site, want) in [
+        (0, vec![yes, no], vec![(a, None, Phase::Raised, 0)]),
+        (10, vec![no, yes], vec![(b, None, Phase::Raised, 0)]),
+        (60, vec![unknown, yes], vec![]),
+        (70, vec![no, unknown], vec![]),
+        (129, vec![no, no], vec![]),
+        (130, vec![no, no], vec![(a, None, Phase::Resolved, 1)]),
+        (189, vec![no, no], vec![(b, None, Phase::Resolved, 1)]),
+        (190, vec![yes, yes], vec![(b, None, Phase::Raised, 0)]),
+        (300, vec![], vec![]),
+        (430, vec![yes, yes], vec![(a, None, Phase::Raised, 0)]),
+    ] {
+        let f = frame(secs);
+        let step = Step { frame: &f, assessment: None, heard: &[], site: &site, unit: None, config: &config };
+        assert_eq!(told(&policy.step(step).decisions), want, "at {secs} s");
+    }
+    assert_ne!(AlertId::of(&patient(), a, "", at(0)), AlertId::of(&patient(), b, "", at(0)));
+    let gone = policy.close(at(500), &config);
+    assert_eq!(told(&gone), [(a, None, Phase::Expired, 1), (b, None, Phase::Expired, 1)]);
+    assert_eq!(condition::site(yes, Priority::Low), Holds::Yes { priority: Priority::Low, measured: None });
+}

@@ -13,7 +13,7 @@ const SUMMARY: usize = 139;
 #[must_use]
 pub fn card(alert: &Alert) -> Value {
     let words = text::fhir(&alert.rationale.text);
-    let summary = format!("{}: {words}", title(alert.kind));
+    let summary = format!("{}: {words}", title(alert));
     let by = &alert.decision.by;
     json!({
         "uuid": alert.id.to_string(),
@@ -27,7 +27,7 @@ pub fn card(alert: &Alert) -> Value {
         },
         "source": {
             "label": text::fhir(&format!("bedwatch, {} {}", by.name, by.version)),
-            "topic": { "system": super::fhir::KINDS, "code": alert.kind.name(), "display": title(alert.kind) },
+            "topic": { "system": super::fhir::KINDS, "code": alert.kind.name(), "display": text::fhir(title(alert)) },
         },
     })
 }

@@ -166,7 +166,7 @@ fn with_encounter(mut resource: Value, alert: &Alert, names: &Names) -> Value {
 
 /// What the alert is about.
 fn kind_code(alert: &Alert) -> Value {
-    let title = super::title(alert.kind);
+    let title = text::fhir(super::title(alert));
     json!({
         "coding": [{ "system": KINDS, "code": alert.kind.name(), "display": title }],
         "text": title,
@@ -176,7 +176,7 @@ fn kind_code(alert: &Alert) -> Value {
 /// The words as a generated narrative.
 fn narrative(alert: &Alert) -> Value {
     let words = text::xml(&text::fhir(&alert.rationale.text));
-    let title = super::title(alert.kind);
+    let title = text::xml(&text::fhir(super::title(alert)));
     json!({
         "status": "generated",
         "div": format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>{title} ({}): {words}</p></div>", alert.phase.name()),

@@ -180,7 +180,7 @@ fn facets(out: &mut Er7, alert: &Alert) {
 
 /// What a receiver shows.
 fn words(alert: &Alert) -> String {
-    format!("{}: {}", title(alert.kind), alert.rationale.text)
+    format!("{}: {}", title(alert), alert.rationale.text)
 }
 
 /// Event phase, alarm state and inactivation state.

@@ -4,6 +4,7 @@
 use bedwatch_schemas::{
     NOTICE,
     alert::{ALERT, Alert, AlertKind, Decision, Phase, Priority},
+    column::Column,
     event::{Modality, Provenance, Stream},
     evidence::{Band, Derived, Direction, Evidence, Fact, FactId, Missing, SilentFeed, Subject, Trend},
     feedback::{Action, Feedback, Role},
@@ -13,9 +14,12 @@ use bedwatch_schemas::{
     risk::{Attribution, Head, ModelRef},
     score::ScoreKind,
     signal::Signal,
+    site::{SiteName, SiteRule},
     time::{EventTime, Span},
     unit::Unit,
 };
+
+use crate::draft::SITE_RULES;
 
 /// The phases of the episodes below, in the order of their messages. A technical alert expires, the
 /// others are resolved.
@@ -27,7 +31,7 @@ const PRIORITIES: [Priority; 3] = [Priority::High, Priority::Medium, Priority::L
 #[must_use]
 pub fn all() -> Vec<Alert> {
     let mut out = Vec::new();
-    for (k, kind) in AlertKind::ALL.into_iter().enumerate() {
+    for (k, kind) in kinds().enumerate() {
         for (p, priority) in PRIORITIES.into_iter().enumerate() {
             for (s, phase) in phases(kind).into_iter().enumerate() {
                 out.push(one(kind, priority, phase, u8::try_from(s).unwrap_or(0), k * 3 + p));
@@ -35,6 +39,12 @@ pub fn all() -> Vec<Alert> {
         }
     }
     out
+}
+
+/// The built-in kinds and a site's rule.
+fn kinds() -> impl Iterator<Item = AlertKind> {
+    let rule = SiteName::new("low_map").expect("the sample's name is an identifier");
+    AlertKind::ALL.into_iter().chain([AlertKind::Site(rule)])
 }
 
 fn phases(kind: AlertKind) -> [Phase; 5] {
@@ -89,6 +99,7 @@ fn feedback(alert: AlertId, phase: Phase, at: EventTime) -> Vec<Feedback> {
 fn model(kind: AlertKind) -> ModelRef {
     let (name, version) = match kind {
         AlertKind::Sepsis | AlertKind::Deterioration => ("encoder-sample", "2.0.1"),
+        AlertKind::Site(_) => (SITE_RULES, "0123456789abcdef"),
         _ => ("bedwatch-rules", "1"),
     };
     ModelRef { name: name.to_owned(), version: version.to_owned() }
@@ -157,8 +168,20 @@ fn evidence(kind: AlertKind, at: EventTime) -> Evidence {
             (Subject::Signal(Signal::NibpSystolic), 88.0, Unit::MmHg, Band::Low),
             (Subject::Signal(Signal::GcsTotal), 13.0, Unit::Score, Band::Low),
         ],
+        AlertKind::Site(rule) => {
+            let column = Column::from_name("map_min_10m").expect("the dictionary has it");
+            vec![
+                (Subject::Column(column), 58.25, Unit::MmHg, Band::Low),
+                (Subject::Signal(Signal::Lactate), 3.4, Unit::MmolPerL, Band::High),
+                (Subject::Site(rule), 1.5, Unit::One, Band::Unknown),
+            ]
+        }
         AlertKind::StaleFeed | AlertKind::SignalLost => Vec::new(),
     };
+    let rule = matches!(kind, AlertKind::Site(_)).then(|| SiteRule {
+        title: "Low pressure with high lactate".to_owned(),
+        when: "map_min_10m < 65 AND lactate_last > 2".to_owned(),
+    });
     let fact = |(i, (subject, value, unit, band)): (usize, (Subject, f64, Unit, Band))| Fact {
         id: FactId(u8::try_from(i).unwrap_or(u8::MAX)),
         subject,
@@ -183,6 +206,7 @@ fn evidence(kind: AlertKind, at: EventTime) -> Evidence {
         missing: vec![Missing { subject: Subject::Signal(Signal::Creatinine), last_at: None }],
         feeds,
         account: None,
+        rule,
     }
 }
 
@@ -193,8 +217,8 @@ mod tests {
     #[test]
     fn every_kind_and_priority_lives_from_beginning_to_end() {
         let all = all();
-        assert_eq!(all.len(), AlertKind::ALL.len() * PRIORITIES.len() * PHASES.len());
-        for kind in AlertKind::ALL {
+        assert_eq!(all.len(), kinds().count() * PRIORITIES.len() * PHASES.len());
+        for kind in kinds() {
             for priority in PRIORITIES {
                 let phases: Vec<Phase> = all
                     .iter()

@@ -16,7 +16,7 @@ const BANDS: [Band; 6] =
     [Band::CriticalLow, Band::Low, Band::Normal, Band::High, Band::CriticalHigh, Band::Unknown];
 
 /// The unit a subject's facts have.
-fn unit_of(subject: Subject) -> Unit {
+pub(super) fn unit_of(subject: Subject) -> Unit {
     match subject {
         Subject::Signal(s) => s.info().unit,
         Subject::Risk(_) => Unit::Percent,
@@ -31,6 +31,8 @@ fn unit_of(subject: Subject) -> Unit {
             "pf_ratio" => Unit::MmHg,
             _ => Unit::Millisecond,
         },
+        Subject::Column(c) => c.info().measure.fact().map_or(Unit::One, |(unit, _)| unit),
+        Subject::Site(_) => Unit::One,
     }
 }
 
@@ -57,7 +59,7 @@ pub(crate) fn evidences() -> impl Strategy<Value = Evidence> {
                 feeds.into_iter().map(|(modality, last_at)| SilentFeed { modality, last_at }).collect();
             feeds.sort_by_key(|f| f.modality);
             feeds.dedup_by_key(|f| f.modality);
-            Evidence { facts, missing: missing.collect(), feeds, account: None }
+            Evidence { facts, missing: missing.collect(), feeds, account: None, rule: None }
         })
 }
 
@@ -99,6 +101,7 @@ pub(crate) fn evidence() -> Evidence {
         missing: vec![Missing { subject: Subject::Signal(Signal::Wbc), last_at: None }],
         feeds: vec![SilentFeed { modality: Modality::Ecg, last_at: at }],
         account: None,
+        rule: None,
     }
 }
 

@@ -113,6 +113,7 @@ fn shock() -> Evidence {
         missing: vec![Missing { subject: Subject::Signal(Signal::Hemoglobin), last_at: None }],
         feeds: Vec::new(),
         account: None,
+        rule: None,
     }
 }
 

@@ -37,6 +37,7 @@ fn septic() -> Evidence {
         missing: vec![Missing { subject: signal(Wbc), last_at: None }],
         feeds: vec![SilentFeed { modality: Modality::Eeg, last_at: EventTime::from_micros(0) }],
         account: None,
+        rule: None,
     }
 }
 

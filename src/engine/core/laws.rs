@@ -57,7 +57,7 @@ impl Log {
         config.alerts.budget.bed_per_12h = 2;
         let models = Models { encoder: None, fusion: None, writer: Arc::new(Writer::new(None)) };
         Self {
-            core: Core::new(Arc::new(config.core()), models),
+            core: Core::new(Arc::new(config.core().unwrap()), models),
             now: ArrivalTime::from_millis(1_767_225_600_000),
             offset: 0,
             owner: BTreeMap::new(),

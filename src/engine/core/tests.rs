@@ -17,7 +17,7 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let config = Arc::new(crate::config::Config::default().core());
+        let config = Arc::new(crate::config::Config::default().core().unwrap());
         let models = Models { encoder: None, fusion: None, writer: Arc::new(Writer::new(None)) };
         Self { core: Core::new(config, models), offset: 0 }
     }

@@ -87,7 +87,7 @@ fn samples(part: &str) -> PathBuf {
 fn export(paths: &[PathBuf], threads: usize, out: &Path) -> Summary {
     let config = Config::default();
     let options = Options {
-        core: Arc::new(config.core()),
+        core: Arc::new(config.core().unwrap()),
         cell: Span::millis(config.engine.cell_millis),
         threads,
         moments_every: Span::minutes(10),

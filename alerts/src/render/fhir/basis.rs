@@ -63,7 +63,7 @@ fn category(subject: Subject) -> Value {
         Subject::Signal(signal) if signal.info().class == SignalClass::Vital => "vital-signs",
         Subject::Signal(_) | Subject::Score(_) => "survey",
         Subject::Infusion(_) => "therapy",
-        Subject::Risk(_) | Subject::Derived(_) => "procedure",
+        Subject::Risk(_) | Subject::Derived(_) | Subject::Column(_) | Subject::Site(_) => "procedure",
     };
     json!({ "coding": [{
         "system": "http://terminology.hl7.org/CodeSystem/observation-category",
