@@ -71,6 +71,10 @@ pub struct Rule {
     pub clears_when: Option<String>,
     /// How soon someone must respond.
     pub priority: Priority,
+    /// Built-in kinds whose open alert, at least as urgent, says already what this would say: while one
+    /// stands this is withheld, with its line in the ledger, and it comes out when that ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inhibited_by: Vec<AlertKind>,
     /// For how long values must say so, in seconds, where a column it names arrives every minute or oftener.
     #[serde(default = "Rule::persistence_secs")]
     pub persistence_secs: i64,
@@ -121,6 +125,12 @@ impl Rule {
         if !formed {
             return Err(
                 "alerts.rules: a title is at most 10 words and 80 characters of A-Z, a-z, 0-9, -, / and %, one blank between words, and begins with a letter",
+            );
+        }
+        let others = |kind: &AlertKind| kind.is_technical() || matches!(kind, AlertKind::Site(_));
+        if self.inhibited_by.iter().any(others) {
+            return Err(
+                "alerts.rules: inhibited_by names built-in kinds that are about the patient, such as \"sepsis\"",
             );
         }
         let times = [self.persistence_secs, self.clear_secs, self.refractory_secs];

@@ -7,7 +7,20 @@
 
 use bedwatch_schemas::alert::AlertKind;
 
-/// The kinds whose open alert inhibits one of this kind.
+use crate::Config;
+
+/// The kinds whose open alert inhibits one of this kind: of a built-in kind ours, of a site's rule those
+/// that the site names. Site rules are decided after the built-in kinds and inhibit none, so no ring of
+/// kinds can keep each other silent.
+pub fn of(kind: AlertKind, config: &Config) -> impl Iterator<Item = AlertKind> {
+    let rule = match kind {
+        AlertKind::Site(name) => config.rules.iter().find(|rule| rule.name == name),
+        _ => None,
+    };
+    inhibitors(kind).iter().chain(rule.into_iter().flat_map(|rule| &rule.inhibited_by)).copied()
+}
+
+/// The kinds whose open alert inhibits one of this built-in kind.
 #[must_use]
 pub const fn inhibitors(kind: AlertKind) -> &'static [AlertKind] {
     match kind {
@@ -19,18 +32,4 @@ pub const fn inhibitors(kind: AlertKind) -> &'static [AlertKind] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Decisions of one moment are taken in the order of kinds, so an inhibitor must come first; and
-    /// no ring of kinds may keep each other silent.
-    #[test]
-    fn inhibitors_come_before_what_they_inhibit_and_are_not_technical() {
-        for kind in AlertKind::ALL {
-            for inhibitor in inhibitors(kind) {
-                assert!(*inhibitor < kind && !inhibitor.is_technical() && !kind.is_technical());
-            }
-        }
-        assert!(inhibitors(AlertKind::EarlyWarning).contains(&AlertKind::Sepsis));
-    }
-}
+mod tests;

@@ -262,8 +262,8 @@ impl Policy {
         if !config.lifecycle.inhibition {
             return None;
         }
-        let open = |kind: &AlertKind| self.lives.get(&(*kind, None));
-        let mut lives = inhibition::inhibitors(kind).iter().filter_map(open);
+        let open = |kind: AlertKind| self.lives.get(&(kind, None));
+        let mut lives = inhibition::of(kind, config).filter_map(open);
         lives.find(|l| l.withheld().is_none() && l.priority >= priority).map(|l| l.id)
     }
 
