@@ -219,8 +219,10 @@ impl Live {
                 anyhow::bail!("partitions were taken away; restart to join the group again");
             }
             Item::Error(error) => {
-                self.shared.health.trouble();
-                tracing::error!(%error, "Kafka reports an error");
+                self.shared.metrics.kafka_error();
+                if let Some(untold) = self.shared.health.trouble() {
+                    tracing::error!(%error, untold, "Kafka reports an error");
+                }
             }
         }
         Ok(())

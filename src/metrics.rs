@@ -30,6 +30,7 @@ pub struct Metrics {
     forgotten: IntCounter,
     site_failures: IntCounter,
     gaps: IntCounter,
+    kafka_errors: IntCounter,
     late_to_cell: IntCounter,
     undelivered: IntGauge,
 }
@@ -125,6 +126,11 @@ impl Metrics {
                 "Evaluations of the site's rules that failed.",
             ),
             gaps: counter(r, "bedwatch_offset_gaps_total", "Records that vanished from a partition."),
+            kafka_errors: counter(
+                r,
+                "bedwatch_kafka_errors_total",
+                "Errors that Kafka's client reported while reading.",
+            ),
             late_to_cell: counter(
                 r,
                 "bedwatch_late_to_cell_total",
@@ -199,6 +205,11 @@ impl Metrics {
     /// Counts records that vanished.
     pub fn gap(&self, records: u64) {
         self.gaps.inc_by(records);
+    }
+
+    /// Kafka's client reported an error while reading.
+    pub fn kafka_error(&self) {
+        self.kafka_errors.inc();
     }
 
     /// The exposition text.

@@ -241,9 +241,14 @@ fn the_check_says_all_that_is_wrong_and_the_listing_what_there_is() {
     ] {
         assert!(said.contains(part), "{said}");
     }
-    std::fs::write(&file, RULES).unwrap();
-    let (code, said) = run(&["config", "check", file.to_str().unwrap()]);
-    assert!(code == Some(0) && said.contains("stands"), "{said}");
+    let page = std::fs::read_to_string("docs/rules.md").unwrap();
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(example.matches("[[alerts.rules]]").count() >= 3);
+    for stands in [RULES, example] {
+        std::fs::write(&file, stands).unwrap();
+        let (code, said) = run(&["config", "check", file.to_str().unwrap()]);
+        assert!(code == Some(0) && said.contains("stands"), "{said}");
+    }
     std::fs::remove_file(&file).unwrap();
     let (code, all) = run(&["config", "columns"]);
     assert_eq!(code, Some(0));

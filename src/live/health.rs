@@ -1,7 +1,7 @@
 //! Whether the loop lives and keeps up, for `/livez` and `/readyz`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use bedwatch_schemas::time::{ArrivalTime, Span};
 
@@ -11,6 +11,8 @@ use crate::clock::Clock;
 const ALIVE: Span = Span::secs(10);
 /// The closed cells may be this far behind, ms, to count as ready.
 const READY_LAG_MILLIS: i64 = 5_000;
+/// The client repeats itself many times a second while Kafka is away; the log hears it once in so long.
+const TELL_EVERY: Span = Span::secs(10);
 
 /// The loop's health.
 pub struct Health {
@@ -19,6 +21,8 @@ pub struct Health {
     lag_millis: AtomicI64,
     assigned: AtomicBool,
     trouble_micros: AtomicI64,
+    told_micros: AtomicI64,
+    untold: AtomicU64,
 }
 
 impl Health {
@@ -32,6 +36,8 @@ impl Health {
             lag_millis: AtomicI64::new(i64::MAX),
             assigned: AtomicBool::new(false),
             trouble_micros: AtomicI64::new(i64::MIN / 2),
+            told_micros: AtomicI64::new(i64::MIN / 2),
+            untold: AtomicU64::new(0),
         }
     }
 
@@ -44,8 +50,18 @@ impl Health {
         self.lag_millis.store(lag_millis, Ordering::Relaxed);
     }
 
-    pub(super) fn trouble(&self) {
-        self.trouble_micros.store(self.clock.now().as_micros(), Ordering::Relaxed);
+    /// Kafka reports an error. `Some`: the log is due to hear of it, and of so many before it that it
+    /// did not hear of.
+    pub(super) fn trouble(&self) -> Option<u64> {
+        let now = self.clock.now();
+        self.trouble_micros.store(now.as_micros(), Ordering::Relaxed);
+        let told = ArrivalTime::from_micros(self.told_micros.load(Ordering::Relaxed));
+        if now.since(told) < TELL_EVERY {
+            self.untold.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        self.told_micros.store(now.as_micros(), Ordering::Relaxed);
+        Some(self.untold.swap(0, Ordering::Relaxed))
     }
 
     /// Whether the loop has turned lately.
@@ -70,5 +86,32 @@ impl Health {
         } else {
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Hand(AtomicI64);
+
+    impl Clock for Hand {
+        fn now(&self) -> ArrivalTime {
+            ArrivalTime::from_micros(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    /// An hour without Kafka, ten errors a second: 360 lines that together name every error before them.
+    #[test]
+    fn the_log_hears_of_trouble_every_ten_seconds_and_of_how_much() {
+        let hand = Arc::new(Hand(AtomicI64::new(1_700_000_000_000_000)));
+        let health = Health::new(hand.clone());
+        let mut told = Vec::new();
+        for _ in 0..36_000 {
+            told.extend(health.trouble());
+            hand.0.fetch_add(100_000, Ordering::Relaxed);
+        }
+        assert_eq!((told.len(), told[0]), (360, 0));
+        assert!(told[1..].iter().all(|untold| *untold == 99));
     }
 }

@@ -25,7 +25,9 @@ fn inhibitors_come_before_what_they_inhibit_and_are_not_technical() {
 }
 
 /// (phase, kind) of the messages, (fate, kind) of the ledger.
-fn told(out: &Decided) -> (Vec<(Phase, AlertKind)>, Vec<(Fate, AlertKind)>) {
+type Told = (Vec<(Phase, AlertKind)>, Vec<(Fate, AlertKind)>);
+
+fn told(out: &Decided) -> Told {
     let messages = out.decisions.iter().map(|d| (d.phase, d.kind)).collect();
     (messages, out.ledger.iter().map(|l| (l.entry.fate, l.kind)).collect())
 }

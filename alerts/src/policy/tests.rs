@@ -290,6 +290,7 @@ fn rule(name: &str, priority: Priority) -> crate::config::Rule {
         when: String::new(),
         clears_when: None,
         priority,
+        inhibited_by: Vec::new(),
         persistence_secs: 0,
         clear_secs: 60,
         refractory_secs: 300,

@@ -12,6 +12,7 @@ use super::*;
 use crate::{Config, PatientState};
 
 mod laws;
+mod qsofa;
 
 pub(super) const ZERO: EventTime = EventTime::from_micros(1_699_999_200_000_000);
 
