@@ -87,7 +87,10 @@ pub(crate) fn numerics(body: &mut Physiology, t: f64, reading: Reading) -> Optio
         values.push((Signal::AbpDiastolic, Some(v.diastolic.round())));
         values.push((Signal::AbpMean, Some(v.map.round())));
     }
-    values.push((Signal::Etco2, Some(v.etco2.round())));
+    // A capnograph sits in the breathing circuit: who breathes alone has none.
+    if body.person.ventilated {
+        values.push((Signal::Etco2, Some(v.etco2.round())));
+    }
     for (signal, value) in &mut values {
         match reading {
             Reading::Momentary => disturb(disturbed, *signal, value, jitter),
