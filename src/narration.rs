@@ -3,7 +3,8 @@
 //! An alert never waits for anything optional: its risk, priority and recipients are fixed before
 //! it comes here. Jobs are taken by priority, then deadline. A job whose deadline has passed, or
 //! that finds the queue full, leaves at once with the template's words, and the reason is counted.
-//! One thread does it all, so the messages of one episode leave in their order.
+//! The messages of one episode leave in their order: one behind which an earlier one still waits or
+//! is being told joins the queue even when that is full.
 
 use std::{
     collections::BTreeMap,
@@ -15,6 +16,7 @@ use std::{
 use bedwatch_inference::writer::{Request, Writer};
 use bedwatch_schemas::{
     alert::{Alert, Priority},
+    ids::AlertId,
     rationale::TemplateReason,
     time::{ArrivalTime, Span},
 };
@@ -51,9 +53,16 @@ type Place = (std::cmp::Reverse<Priority>, ArrivalTime, u64);
 #[derive(Default)]
 struct Queue {
     jobs: BTreeMap<Place, Output>,
-    running: usize,
+    running: Vec<AlertId>,
     next: u64,
     closed: bool,
+}
+
+impl Queue {
+    /// Whether an earlier message of the episode has not left yet.
+    fn holds(&self, id: AlertId) -> bool {
+        self.running.contains(&id) || self.jobs.values().any(|job| job.draft.id() == id)
+    }
 }
 
 struct Shared {
@@ -106,8 +115,9 @@ impl Narration {
         // deadline that has passed: it gets the same time from now.
         let from = if now.since(output.triggered) > Span::secs(5) { now } else { output.triggered };
         let deadline = from + self.config.deadline;
+        let id = output.draft.id();
         let mut queue = self.shared.lock();
-        if queue.jobs.len() >= self.config.capacity {
+        if queue.jobs.len() >= self.config.capacity && !queue.holds(id) {
             drop(queue);
             finish(&self.writer, &*self.done, output, TemplateReason::QueueFull);
             return;
@@ -116,7 +126,6 @@ impl Narration {
         queue.next += 1;
         // An earlier message of the same episode that still waits goes first: it moves up to the
         // priority of this one, and this one waits at least as long.
-        let id = output.draft.id();
         let earlier: Vec<Place> =
             queue.jobs.iter().filter(|(_, job)| job.draft.id() == id).map(|(place, _)| *place).collect();
         for before in earlier {
@@ -135,13 +144,13 @@ impl Narration {
     #[must_use]
     pub fn outstanding(&self) -> usize {
         let queue = self.shared.lock();
-        queue.jobs.len() + queue.running
+        queue.jobs.len() + queue.running.len()
     }
 
     /// Waits until every job is told.
     pub fn drain(&self) {
         let mut queue = self.shared.lock();
-        while !queue.jobs.is_empty() || queue.running > 0 {
+        while !queue.jobs.is_empty() || !queue.running.is_empty() {
             queue = self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -203,7 +212,8 @@ impl Worker {
             let expired: Vec<Place> = queue.jobs.keys().filter(|place| place.1 <= now).copied().collect();
             let late: Vec<Output> = expired.iter().filter_map(|place| queue.jobs.remove(place)).collect();
             let next = queue.jobs.pop_first();
-            queue.running = late.len() + usize::from(next.is_some());
+            queue.running =
+                late.iter().chain(next.as_ref().map(|n| &n.1)).map(|job| job.draft.id()).collect();
             drop(queue);
             for output in late {
                 finish(&self.writer, &*self.done, output, TemplateReason::Deadline);
@@ -211,7 +221,7 @@ impl Worker {
             if let Some(((_, deadline, _), output)) = next {
                 self.tell(output, deadline);
             }
-            self.shared.lock().running = 0;
+            self.shared.lock().running.clear();
             self.shared.changed.notify_all();
         }
     }
@@ -222,3 +232,6 @@ impl Worker {
         (self.done)(Told { alert: output.draft.with_rationale(rationale), triggered });
     }
 }
+
+#[cfg(test)]
+mod tests;

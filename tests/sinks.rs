@@ -4,7 +4,7 @@ mod http;
 mod opinions;
 mod outage;
 mod peers;
-mod webhook;
+pub mod webhook;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
