@@ -8,11 +8,14 @@ pub mod burden;
 pub mod challenge;
 pub mod export;
 pub mod labels;
-pub mod measure;
+pub mod metrics;
 pub mod outcome;
 pub mod report;
 pub mod risks;
 mod source;
+pub mod tables;
+pub mod validation;
+pub mod versions;
 pub mod ward;
 
 use std::{
@@ -123,6 +126,7 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
     outcome.left_out = std::mem::take(&mut inputs.left_out);
     let mut core = Core::new(options.core.clone(), options.models.clone());
     let mut pacer = Pacer::new(options);
+    let mut data = blake3::Hasher::new();
     let mut building: Option<Cell> = None;
     let mut batch = Vec::with_capacity(options.batch);
     loop {
@@ -131,6 +135,7 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
             break;
         }
         for input in batch.drain(..) {
+            input.hash(&mut data);
             if let Some(cell) = place(&mut building, input, options.cell) {
                 pacer.wait(cell.end);
                 fold(&mut core, cell, told, &mut outcome);
@@ -140,7 +145,7 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
     if let Some(cell) = building {
         fold(&mut core, cell, told, &mut outcome);
     }
-    outcome.finish(&core);
+    outcome.finish(&core, *data.finalize().as_bytes());
     outcome
 }
 

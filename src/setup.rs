@@ -120,6 +120,22 @@ pub fn models(config: &Config) -> anyhow::Result<Models> {
     Ok(Models { encoder, fusion, writer: Arc::new(writer) })
 }
 
+/// The bundles in force with their hashes.
+///
+/// # Errors
+/// As [`models`].
+pub fn bundles(config: &Config) -> anyhow::Result<Vec<(ModelRef, String)>> {
+    let (config, local) = (&config.models, config.narrator.backend == config::Backend::Onnx);
+    let narrator = if local { config.narrator.as_str() } else { "" };
+    let fusion = if config.encoder.is_empty() { "" } else { config.fusion.as_str() };
+    let names = [config.encoder.as_str(), fusion, narrator];
+    let open = |name: &&str| {
+        let bundle = Bundle::open(models_folder(&config.folder).join(name))?;
+        Ok((bundle.model(), bundle.sha256()))
+    };
+    names.iter().filter(|n| !n.is_empty()).map(open).collect()
+}
+
 /// A narrator that takes the embeddings of this model, where it was trained beside it.
 fn paired(runtime: &Runtime, bundle: &Bundle, view: Option<&ModelRef>) -> anyhow::Result<Narrator> {
     let mut narrator = Narrator::load(runtime, bundle, 1)?;

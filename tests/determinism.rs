@@ -52,6 +52,30 @@ fn one_recording_gives_one_sha256() {
     assert!(sums.values().all(|s| s == first), "{sums:#?}");
 }
 
+/// The report and everything beside it, of simulated beds whose truth is known: the same bytes again,
+/// however many at a time.
+#[test]
+fn a_report_is_the_same_bytes() {
+    if !has_onnxruntime("a report twice") {
+        return;
+    }
+    let folder = Folder::new("report-twice");
+    let beds = std::path::Path::new("ward:beds=4,history=4h,live=2m,rate=0.5");
+    let outs = ["1", "2"].map(|threads| {
+        let out = folder.join(threads);
+        let metrics = replay(&[beds], &out, &["--threads", threads]);
+        assert!(!metrics["validation"]["alarms"].as_array().unwrap().is_empty());
+        out
+    });
+    let mut names: Vec<_> = std::fs::read_dir(&outs[0]).unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    assert!(names.len() >= 10, "{names:?}");
+    for name in names {
+        let [one, two] = [&outs[0], &outs[1]].map(|out| std::fs::read(out.join(&name)).unwrap());
+        assert!(one == two, "{name:?} differs");
+    }
+}
+
 fn in_process(folder: &Folder, log: &std::path::Path) -> String {
     let config = bedwatch::config::Config::default();
     let options = engine_replay::Options {

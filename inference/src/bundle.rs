@@ -281,6 +281,12 @@ impl Bundle {
         ModelRef { name: self.manifest.name.clone(), version: self.manifest.version.clone() }
     }
 
+    /// SHA-256 of the manifest, which names the hash of every file: the whole bundle in one number.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        Sha256::digest(self.text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    }
+
     /// The model card; a line from the manifest where the folder has none.
     #[must_use]
     pub fn card(&self) -> String {

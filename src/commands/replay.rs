@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     clock::{Clock, SystemClock},
-    replay::{self, Options, Outcome, report},
+    replay::{self, Options, Outcome, metrics, report, tables, versions::Versions},
     setup, terminal,
 };
 
@@ -85,13 +85,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         outcomes.iter_mut().for_each(|o| o.labels = None);
     }
     let seconds = clock.now().since(begun).as_secs_f64();
-    write(args, &outcomes, &core.hash, seconds, &writer)
+    let versions = Versions::new(setup::bundles(&config)?, &core.hash, &outcomes);
+    write(args, &outcomes, versions, seconds, &writer)
 }
 
 fn write(
     args: &Args,
     outcomes: &[Outcome],
-    hash: &str,
+    versions: Versions,
     seconds: f64,
     writer: &bedwatch_inference::writer::Writer,
 ) -> anyhow::Result<()> {
@@ -101,9 +102,10 @@ fn write(
     let sha256 = replay::write_lines(&alerts, &args.out.join("alerts.ndjson"))?;
     replay::write_lines(&replay::ledger(outcomes), &args.out.join("withheld.ndjson"))?;
     replay::risks::write(outcomes, &args.out.join("risks.parquet"))?;
-    let metrics = report::metrics(outcomes, &alerts, &sha256, hash, writer.lexicon());
+    let metrics = metrics::of(outcomes, &alerts, &sha256, versions, writer.lexicon());
     std::fs::write(args.out.join("metrics.json"), serde_json::to_string_pretty(&metrics)? + "\n")?;
     std::fs::write(args.out.join("report.html"), report::html(outcomes, &alerts, &metrics))?;
+    tables::write(&metrics.validation, &args.out)?;
     for outcome in outcomes {
         for fault in &outcome.faults {
             terminal::note(&format!("{}: {fault}", outcome.name));

@@ -25,6 +25,15 @@ pub struct Scored {
     pub risk: f32,
 }
 
+/// A truth with what the model and the scores said of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Row {
+    /// By the model.
+    pub model: Scored,
+    /// The scores known then, in the order of [`ScoreKind::ALL`].
+    pub scores: [Option<f64>; 6],
+}
+
 /// The truth about a stay by clock hour and by moment, for training tables.
 #[derive(Debug, Default)]
 pub struct Truth {
@@ -93,27 +102,28 @@ impl Truth {
     }
 }
 
-/// The labelled hours of a source for one head, each with the last risk given by the hour's end: where
-/// nothing new came in an hour, what was said before still stands.
+/// The labelled hours of a source for one head, each with the last risk and the last scores given by the
+/// hour's end: where nothing new came in an hour, what was said before still stands.
 #[must_use]
-pub fn hours(outcome: &Outcome, head: Head) -> Vec<Scored> {
+pub fn hours(outcome: &Outcome, head: Head) -> Vec<Row> {
     let Some(Labels::Hourly(hours)) = &outcome.labels else {
         return Vec::new();
     };
     // Both come in time order, so one walk pairs them.
     let mut risks = outcome.risks.iter().peekable();
-    let mut risk = 0.0;
+    let (mut risk, mut scores) = (0.0, [None; 6]);
     let mut scored = Vec::with_capacity(hours.len());
     for hour in hours {
         while let Some(row) = risks.next_if(|r| hour_of(r.at) <= hour_of(hour.at)) {
             risk = row.probabilities[head.index()].unwrap_or(risk);
+            scores = row.scores;
         }
         let truth = match head {
             Head::Sepsis => hour.sepsis,
             Head::Deterioration => hour.deterioration,
             Head::Death | Head::Seizure | Head::Hypoglycaemia => None,
         };
-        scored.extend(truth.map(|truth| Scored { truth, risk }));
+        scored.extend(truth.map(|truth| Row { model: Scored { truth, risk }, scores }));
     }
     scored
 }
@@ -123,17 +133,18 @@ pub fn hours(outcome: &Outcome, head: Head) -> Vec<Scored> {
 const RANKED_AFTER: Span = Span::hours(48);
 
 /// Whether the patient of a source died in hospital, with the last risk of the head that ranks death, of
-/// the first 48 hours.
+/// the first 48 hours, and the scores beside it.
 #[must_use]
-pub fn death(outcome: &Outcome, head: Head) -> Option<Scored> {
+pub fn death(outcome: &Outcome, head: Head) -> Option<Row> {
     let (truth, until) = match outcome.labels.as_ref()? {
         Labels::Stay { death } => (*death, None),
         Labels::Course(course) => (course.death?, Some(course.begins + RANKED_AFTER)),
         Labels::Hourly(_) | Labels::Marks(_) | Labels::Episodes(_) => return None,
     };
     let in_time = outcome.risks.iter().rev().filter(|r| until.is_none_or(|until| r.at <= until));
-    let last = in_time.into_iter().find_map(|r| r.probabilities[head.index()]);
-    Some(Scored { truth, risk: last.unwrap_or(0.0) })
+    let last = in_time.into_iter().find_map(|r| Some((r.probabilities[head.index()]?, r.scores)));
+    let (risk, scores) = last.unwrap_or((0.0, [None; 6]));
+    Some(Row { model: Scored { truth, risk }, scores })
 }
 
 /// A moment with a truth, the risk the model gave it and the rule beside.
@@ -143,6 +154,8 @@ pub struct Told {
     pub model: Scored,
     /// By the rule for the same; more is likelier. `None` where there is no rule or it says nothing.
     pub rule: Option<f32>,
+    /// The scores known then, in the order of [`ScoreKind::ALL`].
+    pub scores: [Option<f64>; 6],
 }
 
 /// Where the score that stands beside deterioration is found in a row.
@@ -166,7 +179,7 @@ pub fn told(outcome: &Outcome, head: Head) -> Vec<Told> {
             }
             Head::Sepsis | Head::Death => return None,
         };
-        Some(Told { model: Scored { truth: truth?, risk }, rule: rule.map(|x| x as f32) })
+        Some(Told { model: Scored { truth: truth?, risk }, rule: rule.map(|x| x as f32), scores: row.scores })
     };
     outcome.risks.iter().filter_map(told).collect()
 }
@@ -202,7 +215,8 @@ mod tests {
         let hour = |h: i64, sepsis| Hour { hour: 1, at: at(h * 60), sepsis, deterioration: None };
         let labels = [(0, Some(false)), (1, Some(true)), (2, Some(true)), (3, Some(true)), (4, None)];
         let outcome = outcome(Labels::Hourly(labels.map(|(h, s)| hour(h, s)).to_vec()));
-        let got: Vec<_> = hours(&outcome, Head::Sepsis).iter().map(|s| (s.truth, s.risk)).collect();
+        let got: Vec<_> =
+            hours(&outcome, Head::Sepsis).iter().map(|r| (r.model.truth, r.model.risk)).collect();
         assert_eq!(got, [(false, 0.2), (true, 0.2), (true, 0.2), (true, 0.5)]);
         assert_eq!(hours(&outcome, Head::Deterioration), []);
         assert_eq!(death(&outcome, Head::Death), None);
@@ -211,8 +225,9 @@ mod tests {
     #[test]
     fn a_stay_is_ranked_by_its_last_risk() {
         let outcome = outcome(Labels::Stay { death: true });
-        assert_eq!(death(&outcome, Head::Death), Some(Scored { truth: true, risk: 0.6 }));
-        assert_eq!(death(&outcome, Head::Deterioration), Some(Scored { truth: true, risk: 0.0 }));
+        let said = |head| death(&outcome, head).map(|r| (r.model.truth, r.model.risk));
+        assert_eq!(said(Head::Death), Some((true, 0.6)));
+        assert_eq!(said(Head::Deterioration), Some((true, 0.0)));
         assert_eq!(hours(&outcome, Head::Sepsis), []);
     }
 
@@ -229,7 +244,7 @@ mod tests {
             (course(0, None), None),
         ];
         for (labels, want) in cases {
-            let got = death(&outcome(labels.clone()), Head::Death).map(|s| (s.truth, s.risk));
+            let got = death(&outcome(labels.clone()), Head::Death).map(|r| (r.model.truth, r.model.risk));
             assert_eq!(got, want, "{labels:?}");
         }
         assert_eq!(Truth::new(Some(&course(0, Some(true)))).at(Head::Death, 7), Some(true));

@@ -6,6 +6,7 @@ use bedwatch_replay_data::readers::Labels;
 use bedwatch_schemas::{
     alert::Alert,
     dead_letter::DeadLetter,
+    event::{Sex, UnitKind},
     frame::FeatureFrame,
     risk::{Assessment, Certainty, Head},
     score::ScoreKind,
@@ -37,6 +38,47 @@ pub struct RiskRow {
     pub seizure_score: Option<f64>,
     /// Sensor glucose forecast in 20 min by rule, mg/dL.
     pub glucose_forecast_mg_dl: Option<f64>,
+}
+
+/// What is known of a person, for groups.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Person {
+    /// Age, in years.
+    pub age_years: Option<f32>,
+    /// Sex.
+    pub sex: Option<Sex>,
+    /// The kind of unit.
+    pub unit: Option<UnitKind>,
+}
+
+impl Person {
+    /// The sex in a word.
+    #[must_use]
+    pub fn sex_name(&self) -> Option<String> {
+        self.sex.map(|sex| match sex {
+            Sex::Female => "female".to_owned(),
+            Sex::Male => "male".to_owned(),
+        })
+    }
+
+    /// The age by bands.
+    #[must_use]
+    pub fn age_band(&self) -> Option<String> {
+        let bands = [(18.0, "under 18"), (45.0, "18 to 44"), (65.0, "45 to 64"), (80.0, "65 to 79")];
+        let name = |age: f32| bands.iter().find(|(below, _)| age < *below).map_or("80 and over", |b| b.1);
+        self.age_years.map(|age| name(age).to_owned())
+    }
+
+    /// The kind of unit in words.
+    #[must_use]
+    pub fn unit_name(&self) -> Option<String> {
+        self.unit.map(|unit| match unit {
+            UnitKind::Medical => "medical".to_owned(),
+            UnitKind::Surgical => "surgical".to_owned(),
+            UnitKind::Coronary => "coronary".to_owned(),
+            UnitKind::CardiacSurgery => "cardiac surgery".to_owned(),
+        })
+    }
 }
 
 /// What one source gave.
@@ -74,6 +116,10 @@ pub struct Outcome {
     pub span: Option<(EventTime, EventTime)>,
     /// First and last frame of each patient.
     pub stays: BTreeMap<String, (EventTime, EventTime)>,
+    /// BLAKE3 of what was read.
+    pub data: [u8; 32],
+    /// What was known of each person at the last frame.
+    pub people: BTreeMap<String, Person>,
 }
 
 impl Outcome {
@@ -95,16 +141,22 @@ impl Outcome {
             operating_points: BTreeMap::new(),
             span: None,
             stays: BTreeMap::new(),
+            people: BTreeMap::new(),
+            data: [0; 32],
         }
     }
 
     pub(super) fn frame(&mut self, frame: &FeatureFrame, assessment: Option<&Assessment>) {
         self.frames += 1;
         self.span = Some((self.span.map_or(frame.at, |(first, _)| first), frame.at));
-        match self.stays.get_mut(frame.patient.as_str()) {
-            Some((_, last)) => *last = frame.at,
-            None => {
-                self.stays.insert(frame.patient.as_str().to_owned(), (frame.at, frame.at));
+        let person =
+            Person { age_years: frame.demographics.age_years, sex: frame.demographics.sex, unit: frame.unit };
+        match (self.stays.get_mut(frame.patient.as_str()), self.people.get_mut(frame.patient.as_str())) {
+            (Some((_, last)), Some(known)) => (*last, *known) = (frame.at, person),
+            _ => {
+                let patient = frame.patient.as_str();
+                self.stays.insert(patient.to_owned(), (frame.at, frame.at));
+                self.people.insert(patient.to_owned(), person);
             }
         }
         if let Some(glucose) = &frame.glucose {
@@ -132,8 +184,16 @@ impl Outcome {
         });
     }
 
-    pub(super) fn finish(&mut self, core: &Core) {
+    pub(super) fn finish(&mut self, core: &Core, data: [u8; 32]) {
+        self.data = data;
         self.counters = core.counters().clone();
+    }
+
+    /// The person, where the source is of one.
+    #[must_use]
+    pub fn person(&self) -> Option<Person> {
+        let mut people = self.people.values();
+        people.next().copied().filter(|_| people.next().is_none())
     }
 
     /// Events decoded over all streams.

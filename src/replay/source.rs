@@ -58,6 +58,18 @@ impl Input {
             Input::Event(event) => event.arrival,
         }
     }
+
+    /// Takes it into a hash of all that is read.
+    pub(super) fn hash(&self, hasher: &mut blake3::Hasher) {
+        match self {
+            Input::Record(Entry { stamp, record }) => {
+                hasher.update(record.stream.name().as_bytes()).update(&stamp.as_micros().to_le_bytes());
+                hasher.update(&(record.payload.len() as u64).to_le_bytes()).update(&record.payload);
+            }
+            // A hasher takes whatever is written, and an event is plain data.
+            Input::Event(event) => drop(serde_json::to_writer(hasher, event)),
+        }
+    }
 }
 
 /// The inputs of a source; faults are told by name and place, without content.

@@ -1,0 +1,130 @@
+//! The report's tables as CSV beside it (RFC 4180): figures as numbers, an empty cell where one is not
+//! defined.
+
+use std::{fmt::Write, path::Path};
+
+use super::validation::{Validation, interval::Interval};
+
+/// Writes `heads.csv`, `scores.csv`, `groups.csv`, `alarms.csv`, `calibration.csv`, `decision.csv`.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write(validation: &Validation, folder: &Path) -> anyhow::Result<()> {
+    for (name, table) in tables(validation) {
+        std::fs::write(folder.join(name), table)?;
+    }
+    Ok(())
+}
+
+fn tables(v: &Validation) -> [(&'static str, String); 6] {
+    let mut heads = String::from("head,per,stays,rows,positives,operating_point,figure,value,low,high\n");
+    let mut scores = String::from("head,score,known,auroc,low,high,model_gains,low,high\n");
+    let mut groups = String::from(
+        "head,by,group,stays,rows,positives,auroc,low,high,sensitivity,low,high,false_positive_rate,low,high,utility,low,high\n",
+    );
+    let mut calibration = String::from("head,rows,said,seen\n");
+    let mut decision = String::from("head,threshold,model,always\n");
+    for s in &v.heads {
+        for (figure, i) in [
+            ("auroc", s.auroc),
+            ("auprc", s.auprc),
+            ("calibration_error", s.calibration_error),
+            ("utility", s.utility),
+            ("min_sensitivity_predictivity", s.min_sensitivity_predictivity),
+        ] {
+            let (head, per, point) = (s.head, s.per, s.operating_point);
+            let counts = format!("{},{},{}", s.stays, s.rows, s.positives);
+            let _ = writeln!(heads, "{head},{per},{counts},{point},{figure},{}", cells(i));
+        }
+        for r in &s.rivals {
+            let (auroc, gains) = (cells(r.auroc), cells(r.model_gains));
+            let _ = writeln!(scores, "{},{},{},{auroc},{gains}", s.head, r.score, r.known);
+        }
+        for g in &s.groups {
+            let figures = [g.auroc, g.sensitivity, g.false_positive_rate, g.utility].map(cells).join(",");
+            let (by, name) = (g.by, quoted(&g.group));
+            let _ =
+                writeln!(groups, "{},{by},{name},{},{},{},{figures}", s.head, g.stays, g.rows, g.positives);
+        }
+        for b in &s.reliability {
+            let _ = writeln!(calibration, "{},{},{},{}", s.head, b.rows, b.said, b.seen);
+        }
+        for [threshold, model, always] in &s.decision {
+            let _ = writeln!(decision, "{},{threshold},{model},{always}", s.head);
+        }
+    }
+    [
+        ("heads.csv", heads),
+        ("scores.csv", scores),
+        ("groups.csv", groups),
+        ("alarms.csv", alarms(v)),
+        ("calibration.csv", calibration),
+        ("decision.csv", decision),
+    ]
+}
+
+fn alarms(v: &Validation) -> String {
+    let mut out = String::from(
+        "definition,kind,stays,patient_hours,events,alerts,foretold,low,high,seen,low,high,positive_predictivity,low,high,alerts_per_bed_day,low,high,false_alarms_per_patient_hour,low,high,lead_hours_p10,p25,p50,p75,p90\n",
+    );
+    for s in &v.alarms {
+        let figures = [
+            s.foretold,
+            s.seen,
+            s.positive_predictivity,
+            s.alerts_per_bed_day,
+            s.false_alarms_per_patient_hour,
+        ];
+        let leads = s.lead_hours.map_or(",,,,".to_owned(), |l| l.map(|x| x.to_string()).join(","));
+        let (of, kind) = (quoted(s.definition.name()), s.kind);
+        let counts = format!("{},{},{},{}", s.stays, s.patient_hours, s.events, s.alerts);
+        let _ = writeln!(out, "{of},{kind},{counts},{},{leads}", figures.map(cells).join(","));
+    }
+    out
+}
+
+fn cells(i: Option<Interval>) -> String {
+    i.map_or(",,".to_owned(), |i| format!("{},{},{}", i.value, i.low, i.high))
+}
+
+/// Text of a folder's name: quoted where it must be, and never a formula to a spreadsheet.
+fn quoted(text: &str) -> String {
+    let harmless =
+        if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text.to_owned() };
+    if harmless.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", harmless.replace('"', "\"\""))
+    } else {
+        harmless
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_stays_text() {
+        for (text, want) in [
+            ("set A", "set A"),
+            ("a,b", "\"a,b\""),
+            ("say \"x\"", "\"say \"\"x\"\"\""),
+            ("=1+1", "'=1+1"),
+            ("@x,y", "\"'@x,y\""),
+        ] {
+            assert_eq!(quoted(text), want);
+        }
+    }
+
+    #[test]
+    fn every_row_has_as_many_cells_as_its_header() {
+        for stays in [0, 60] {
+            let validation = crate::replay::validation::of(&crate::replay::validation::tests::ward(stays));
+            for (name, table) in tables(&validation) {
+                let mut lines = table.lines().map(|l| l.replace("\"set,", "\"set ").matches(',').count());
+                let header = lines.next().unwrap();
+                assert!(lines.all(|cells| cells == header), "{name}: {table}");
+                assert!(stays == 0 || name == "alarms.csv" || table.lines().count() > 2, "{name} of {stays}");
+            }
+        }
+    }
+}
