@@ -10,6 +10,7 @@ use bedwatch_schemas::{
     frame::FeatureFrame,
     risk::{Assessment, Certainty, Head},
     score::ScoreKind,
+    signal::Signal,
     time::{EventTime, Span},
     withheld::Withheld,
 };
@@ -81,6 +82,35 @@ impl Person {
     }
 }
 
+/// What is drawn of a stay: each row the first of its signals that is known.
+pub const DRAWN: [(&str, &str, &[Signal]); 6] = [
+    ("heart rate", "/min", &[Signal::HeartRate, Signal::PulseRate]),
+    ("mean pressure", "mmHg", &[Signal::AbpMean, Signal::NibpMean]),
+    ("oxygen saturation", "%", &[Signal::Spo2]),
+    ("respiratory rate", "/min", &[Signal::RespRate]),
+    ("temperature", "\u{b0}C", &[Signal::Temperature]),
+    ("lactate", "mmol/L", &[Signal::Lactate]),
+];
+/// How far apart the points of a trace are at least: a stay of three days is a thousand.
+const TRACED_EVERY: Span = Span::minutes(5);
+
+/// The course of what is drawn, of the source's first patient: time and values, `NaN` where not known.
+#[derive(Debug, Clone, Default)]
+pub struct Trace(pub Vec<(EventTime, [f32; DRAWN.len()])>);
+
+impl Trace {
+    fn take(&mut self, frame: &FeatureFrame) {
+        if self.0.last().is_some_and(|(last, _)| frame.at.since(*last) < TRACED_EVERY) {
+            return;
+        }
+        let values = DRAWN.map(|(_, _, signals)| {
+            let known = signals.iter().find_map(|signal| frame.current(*signal));
+            known.map_or(f32::NAN, |(value, ..)| value as f32)
+        });
+        self.0.push((frame.at, values));
+    }
+}
+
 /// What one source gave.
 #[derive(Debug)]
 pub struct Outcome {
@@ -116,6 +146,8 @@ pub struct Outcome {
     pub span: Option<(EventTime, EventTime)>,
     /// First and last frame of each patient.
     pub stays: BTreeMap<String, (EventTime, EventTime)>,
+    /// The course of what is drawn.
+    pub trace: Trace,
     /// BLAKE3 of what was read.
     pub data: [u8; 32],
     /// What was known of each person at the last frame.
@@ -142,6 +174,7 @@ impl Outcome {
             span: None,
             stays: BTreeMap::new(),
             people: BTreeMap::new(),
+            trace: Trace::default(),
             data: [0; 32],
         }
     }
@@ -158,6 +191,9 @@ impl Outcome {
                 self.stays.insert(patient.to_owned(), (frame.at, frame.at));
                 self.people.insert(patient.to_owned(), person);
             }
+        }
+        if self.stays.len() == 1 {
+            self.trace.take(frame);
         }
         if let Some(glucose) = &frame.glucose {
             let readings = self.readings.entry(frame.patient.as_str().to_owned()).or_default();

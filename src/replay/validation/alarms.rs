@@ -105,13 +105,16 @@ const LOW_MG_DL: f64 = 70.0;
 
 /// When something happened and when it was over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Event {
-    at: EventTime,
-    over: EventTime,
+pub struct Event {
+    /// When it began.
+    pub at: EventTime,
+    /// When it was over.
+    pub over: EventTime,
 }
 
 /// The events of a source; `None` where nobody says.
-fn events(outcome: &Outcome, of: Definition) -> Option<Vec<Event>> {
+#[must_use]
+pub fn events(outcome: &Outcome, of: Definition) -> Option<Vec<Event>> {
     match of {
         Definition::Sepsis => {
             let Some(Labels::Hourly(hours)) = &outcome.labels else { return None };
@@ -220,6 +223,37 @@ fn stay(events: &[Event], alerts: &[Stood], before: Span, hours: f64) -> Stay {
     let of_an_event = |a: &&Stood| events.iter().any(|e| a.from <= e.over && a.until >= e.at - before);
     stay.true_alerts = alerts.iter().filter(of_an_event).count() as f64;
     stay
+}
+
+/// How the alerts made for an event did at one stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// An event, and an alert stood before it.
+    Foretold,
+    /// An event, and none stood before it.
+    Missed,
+    /// No event, and an alert.
+    FalseAlarm,
+}
+
+impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Self; 3] = [Self::Foretold, Self::Missed, Self::FalseAlarm];
+}
+
+/// The verdict on a source; `None` where nobody says what happened, or nothing happened and nothing was
+/// said.
+#[must_use]
+pub fn verdict(outcome: &Outcome, of: Definition) -> Option<Verdict> {
+    let events = events(outcome, of)?;
+    let alerts = stood(outcome).remove(&of.made_for()).unwrap_or_default();
+    let told = stay(&events, &alerts, of.before(), 0.0);
+    match (events.is_empty(), alerts.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(Verdict::FalseAlarm),
+        (false, _) if told.foretold > 0.0 => Some(Verdict::Foretold),
+        (false, _) => Some(Verdict::Missed),
+    }
 }
 
 /// One kind of alert against one definition of an event.
