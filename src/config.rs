@@ -104,6 +104,7 @@ pub struct Engine {
     /// The encoder runs at most this often for one patient, s.
     pub assess_every_secs: i64,
     /// Attributions computed for a model's alert.
+    /// 0: the models are not asked why.
     pub attributions: usize,
     /// A patient of whom nothing has been heard for so many hours, and no discharge, is forgotten.
     pub forget_after_hours: i64,

@@ -76,6 +76,30 @@ fn a_report_is_the_same_bytes() {
     }
 }
 
+/// A quick replay decides what a whole one decides.
+#[test]
+fn a_quick_replay_decides_the_same() {
+    if !has_onnxruntime("a quick replay") {
+        return;
+    }
+    let folder = Folder::new("quick");
+    let beds = std::path::Path::new("ward:beds=4,history=6h,live=3m,rate=0.5");
+    let decided = |name: &str, more: &[&str]| {
+        let out = folder.join(name);
+        let metrics = replay(&[beds], &out, more);
+        let facets = ["id", "sequence", "phase", "kind", "priority", "patient", "onset", "at", "decision"];
+        let alerts: Vec<_> = crate::support::alerts(&out)
+            .into_iter()
+            .map(|alert| facets.map(|facet| alert[facet].clone()))
+            .collect();
+        (alerts, metrics["validation"].clone(), metrics["rationales_model"].as_u64())
+    };
+    let (whole, quick) = (decided("whole", &[]), decided("quick", &["--quick"]));
+    assert!(whole.0.len() > 5 && whole.2 > Some(0) && quick.2 == Some(0));
+    assert!(whole.0 == quick.0, "other alerts");
+    assert!(whole.1 == quick.1, "other figures: {} and {}", whole.1, quick.1);
+}
+
 fn in_process(folder: &Folder, log: &std::path::Path) -> String {
     let config = bedwatch::config::Config::default();
     let options = engine_replay::Options {

@@ -295,6 +295,12 @@ impl Fusion {
         Ok(Fused { risks, embedding, gates })
     }
 
+    /// Whether any head has what it needs: without, a pass gives the joint view and no risk.
+    #[must_use]
+    pub fn has_a_say(&self, recent: &Recent) -> bool {
+        self.needs.keys().any(|head| self.speaks(*head, recent))
+    }
+
     /// Whether everything a head needs is there.
     fn speaks(&self, head: Head, recent: &Recent) -> bool {
         self.needs.get(&head).is_some_and(|needs| needs.iter().all(|m| m.is_in(recent)))

@@ -516,6 +516,15 @@ impl Core {
             Ok((mut assessment, embedding)) => {
                 let joint = models.fusion.as_ref().and_then(|fusion| {
                     let recent = patient.state.recent(frame.at);
+                    if !frame.grid.has_values() {
+                        // Signals alone say nothing of what is read from hours.
+                        assessment.risks.clear();
+                    }
+                    // The joint view serves reasons and words; where nobody asks why, a pass that gives
+                    // no risk is spared.
+                    if config.attributions == 0 && !fusion.has_a_say(&recent) {
+                        return None;
+                    }
                     fuse(fusion, frame, &recent, &embedding, &mut assessment, counters)
                 });
                 patient.past.remember(hour_of(frame.at), joint.as_ref().unwrap_or(&embedding));
@@ -547,7 +556,8 @@ impl Core {
         let (Some(head), Some(encoder)) = (evidence::head(decision.kind), &self.models.encoder) else {
             return Reasons::default();
         };
-        if !matches!(decision.phase, Phase::Raised | Phase::Updated) {
+        let asked = self.config.attributions > 0;
+        if !asked || !matches!(decision.phase, Phase::Raised | Phase::Updated) {
             return Reasons::default();
         }
         let recent = self.models.fusion.as_ref().map(|fusion| (fusion, patient.state.recent(frame.at)));
@@ -586,10 +596,6 @@ fn fuse(
     assessment: &mut Assessment,
     counters: &mut Counters,
 ) -> Option<Vec<f32>> {
-    if !frame.grid.has_values() {
-        // Signals alone say nothing of what is read from hours.
-        assessment.risks.clear();
-    }
     match fusion.assess(embedding, recent, frame.at) {
         Ok(fused) => {
             assessment.fusion = Some(fusion.model().clone());
