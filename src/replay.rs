@@ -19,7 +19,9 @@ pub mod versions;
 pub mod ward;
 
 use std::{
+    borrow::Borrow,
     collections::BTreeMap,
+    io::Write,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -192,8 +194,9 @@ fn tell(output: Output, models: &Models) -> Alert {
 }
 
 /// Sorts alerts into the order they are written in.
-pub fn sort(alerts: &mut [Alert]) {
+pub fn sort<A: Borrow<Alert>>(alerts: &mut [A]) {
     alerts.sort_by(|a, b| {
+        let (a, b): (&Alert, &Alert) = (a.borrow(), b.borrow());
         (a.at, &a.patient, a.kind, a.id, a.sequence).cmp(&(b.at, &b.patient, b.kind, b.id, b.sequence))
     });
 }
@@ -214,13 +217,17 @@ pub fn ledger(outcomes: &[Outcome]) -> Vec<Withheld> {
 /// When the file cannot be written.
 pub fn write_lines<T: serde::Serialize>(lines: &[T], path: &Path) -> anyhow::Result<String> {
     use sha2::{Digest, Sha256};
-    let mut bytes = Vec::new();
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+    let (mut sum, mut bytes) = (Sha256::new(), Vec::new());
     for line in lines {
+        bytes.clear();
         serde_json::to_writer(&mut bytes, line)?;
         bytes.push(b'\n');
+        sum.update(&bytes);
+        file.write_all(&bytes)?;
     }
-    std::fs::write(path, &bytes)?;
-    Ok(Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect())
+    file.flush()?;
+    Ok(sum.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }
 
 /// Holds a replay to a speed.

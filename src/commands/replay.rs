@@ -107,7 +107,7 @@ fn write(
     writer: &bedwatch_inference::writer::Writer,
 ) -> anyhow::Result<()> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("{} cannot be made", args.out.display()))?;
-    let mut alerts: Vec<Alert> = outcomes.iter().flat_map(|o| o.alerts.iter().cloned()).collect();
+    let mut alerts: Vec<&Alert> = outcomes.iter().flat_map(|o| &o.alerts).collect();
     replay::sort(&mut alerts);
     let sha256 = replay::write_lines(&alerts, &args.out.join("alerts.ndjson"))?;
     replay::write_lines(&replay::ledger(outcomes), &args.out.join("withheld.ndjson"))?;

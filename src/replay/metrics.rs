@@ -111,7 +111,7 @@ pub struct HeadMetrics {
 #[must_use]
 pub fn of(
     outcomes: &[Outcome],
-    alerts: &[Alert],
+    alerts: &[&Alert],
     sha256: &str,
     versions: Versions,
     lexicon: &Lexicon,
@@ -168,7 +168,7 @@ pub fn of(
     }
 }
 
-fn unsupported(alerts: &[Alert], lexicon: &Lexicon) -> usize {
+fn unsupported(alerts: &[&Alert], lexicon: &Lexicon) -> usize {
     alerts
         .iter()
         .filter_map(|a| check::check(&a.rationale.text, a.kind, &a.evidence, lexicon).err())

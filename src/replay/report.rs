@@ -95,7 +95,7 @@ const CURVES: usize = 40;
 
 /// Writes the report: one self-contained file.
 #[must_use]
-pub fn html(outcomes: &[Outcome], alerts: &[Alert], metrics: &Metrics) -> String {
+pub fn html(outcomes: &[Outcome], alerts: &[&Alert], metrics: &Metrics) -> String {
     let mut out = String::from(HEAD);
     let row = |out: &mut String, label: &str, value: &str| {
         let _ = write!(out, "<tr><th scope=row>{}</th><td>{}</td></tr>", escape(label), escape(value));

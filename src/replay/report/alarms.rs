@@ -122,7 +122,7 @@ pub(super) fn write(out: &mut String, validation: &Validation) {
 }
 
 /// When alerts came, and how they fall on beds.
-pub(super) fn burden(out: &mut String, outcomes: &[Outcome], alerts: &[Alert]) {
+pub(super) fn burden(out: &mut String, outcomes: &[Outcome], alerts: &[&Alert]) {
     let clinical = || alerts.iter().filter(|a| a.phase == Phase::Raised && !a.kind.is_technical());
     if clinical().next().is_none() {
         return;
