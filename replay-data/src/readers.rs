@@ -1,26 +1,34 @@
 //! Readers of historical formats: what was recorded elsewhere becomes what the engine takes.
 //!
 //! A *stay* is what is replayed as one: a file, or one series of a file with several. [`open`] walks a
-//! path and gives cheap [`StaySource`]s in sorted order; [`StaySource::read`] gives a [`Stay`] whose
-//! items come lazily, ordered by arrival. HL7 and FHIR stay bytes ([`Item::Record`]), so that replay
-//! decodes them exactly as a live run does; the other formats become events here.
+//! path, or the members of an archive, and gives cheap [`StaySource`]s in sorted order;
+//! [`StaySource::read`] gives a [`Stay`] whose items come lazily, ordered by arrival. HL7 and FHIR stay
+//! bytes ([`Item::Record`]), so that replay decodes them exactly as a live run does; the other formats
+//! become events here.
 //!
 //! A malformed record fails alone: it is an `Err` item with the stay's name and its line, byte or
 //! record, and the rest of the stay follows. No error holds content.
 
+mod archive;
 mod blocks;
 mod cgm;
 mod channels;
 mod cinc2012;
+mod course;
+mod csv;
 mod detect;
 mod edf;
+mod eicu;
 mod error;
 mod fhir;
 mod hl7;
 mod indexed;
+mod infusions;
 mod lines;
 mod mimic3;
+mod place;
 mod psv;
+mod spool;
 mod stamps;
 mod walk;
 mod wfdb;
@@ -41,6 +49,7 @@ use crate::simulator::TrueEpisode;
 
 pub use cinc2012::NOTES as CINC2012_NOTES;
 pub use detect::{Format, detect};
+pub use eicu::NOTES as EICU_NOTES;
 pub use error::{At, Error, Fault};
 pub use mimic3::NOTES as MIMIC3_NOTES;
 pub use psv::NOTES as PSV_NOTES;
@@ -118,7 +127,7 @@ pub enum Labels {
     },
     /// What truly happened to a simulated patient.
     Episodes(Vec<TrueEpisode>),
-    /// The failures of a recorded stay (MIMIC-III).
+    /// The failures of a recorded stay (MIMIC-III, eICU).
     Course(Course),
 }
 
@@ -245,15 +254,24 @@ impl fmt::Debug for Stay {
 pub struct StaySource {
     /// Its safe name.
     pub name: String,
-    /// Its file.
+    /// Its file; a member of an archive has the archive's path before its own.
     pub path: PathBuf,
     /// Its format.
     pub format: Format,
     /// The series within the file, from 0 (CGM files and tables hold several people).
     series: usize,
     base: EventTime,
+    /// The archive it is a member of.
+    archive: Option<Arc<archive::Archive>>,
     /// The folder's tables, which all its stays share.
-    tables: Option<Arc<mimic3::Tables>>,
+    tables: Option<Tables>,
+}
+
+/// Tables of many stays.
+#[derive(Debug, Clone)]
+enum Tables {
+    Mimic3(Arc<mimic3::Tables>),
+    Eicu(Arc<eicu::Tables>),
 }
 
 impl StaySource {
@@ -262,18 +280,23 @@ impl StaySource {
     /// # Errors
     /// When the file cannot be read or its header does not follow the format.
     pub fn read(&self) -> Result<Stay, Error> {
-        let (path, name, base) = (self.path.as_path(), self.name.as_str(), self.base);
+        let place = &place::Place::new(self.path.clone(), self.archive.clone());
+        let (name, base) = (self.name.as_str(), self.base);
         match self.format {
-            Format::Psv => psv::read(path, name, base),
-            Format::Cinc2012 => cinc2012::read(path, name, base),
-            Format::Hl7v2 => hl7::read(path, name, base),
-            Format::Fhir | Format::FhirNdjson => fhir::read(path, name, base, self.format),
-            Format::Edf => edf::read(path, name, base),
-            Format::Wfdb => wfdb::read(path, name, base),
-            Format::CgmCsv => cgm::read(path, name, base, self.series),
-            Format::Mimic3 => match &self.tables {
-                Some(tables) => mimic3::read(tables, name, self.series),
-                None => Err(Error::header(name, "a table alone is no stay; name the folder or its ICUSTAYS")),
+            Format::Psv => psv::read(place, name, base),
+            Format::Cinc2012 => cinc2012::read(place, name, base),
+            Format::Hl7v2 => hl7::read(place, name, base),
+            Format::Fhir | Format::FhirNdjson => fhir::read(place, name, base, self.format),
+            Format::Edf => edf::read(place, name, base),
+            Format::Wfdb => wfdb::read(place, name, base),
+            Format::CgmCsv => cgm::read(place, name, base, self.series),
+            Format::Mimic3 | Format::Eicu => match &self.tables {
+                Some(Tables::Mimic3(tables)) => mimic3::read(tables, name, self.series),
+                Some(Tables::Eicu(tables)) => eicu::read(tables, name, self.series),
+                None => Err(Error::header(
+                    name,
+                    "a table alone is no stay; name the folder, its ICUSTAYS or its patient",
+                )),
             },
         }
     }

@@ -7,9 +7,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::{self, BufReader},
-    path::Path,
 };
 
 use bedwatch_schemas::{
@@ -24,6 +22,7 @@ use super::{
     Format, Item, Stay,
     error::{At, Error},
     lines::{Line, Lines, MAX_TABLE_LINE, csv_fields},
+    place::{Input, Place},
     stamps,
 };
 
@@ -94,8 +93,8 @@ pub(super) fn is_table(head: &str) -> bool {
     head.lines().take(HEADER_LINES).any(|l| Layout::of(l).is_some())
 }
 
-fn table(path: &Path) -> io::Result<Option<(Layout, Lines<BufReader<File>>)>> {
-    let mut lines = Lines::new(BufReader::new(File::open(path)?), MAX_TABLE_LINE);
+fn table(place: &Place) -> io::Result<Option<(Layout, Lines<BufReader<Input>>)>> {
+    let mut lines = Lines::new(BufReader::new(place.open()?), MAX_TABLE_LINE);
     for _ in 0..HEADER_LINES {
         let Some(line) = lines.next().transpose()? else { break };
         if let Some(layout) = line.text().and_then(|t| Layout::of(&t)) {
@@ -119,8 +118,8 @@ impl Series {
 }
 
 /// How many series a file holds; one where that cannot be told (reading then says why).
-pub(super) fn series(path: &Path) -> usize {
-    let Ok(Some((layout, lines))) = table(path) else { return 1 };
+pub(super) fn series(place: &Place) -> usize {
+    let Ok(Some((layout, lines))) = table(place) else { return 1 };
     let mut series = Series::default();
     for line in lines.map_while(Result::ok) {
         if let Some(fields) = data_fields(&layout, &line) {
@@ -137,8 +136,8 @@ fn data_fields(layout: &Layout, line: &Line) -> Option<Vec<String>> {
 }
 
 /// Reads one series.
-pub(super) fn read(path: &Path, name: &str, _base: EventTime, wanted: usize) -> Result<Stay, Error> {
-    let found = table(path).map_err(|e| Error::io(name, &e))?;
+pub(super) fn read(place: &Place, name: &str, _base: EventTime, wanted: usize) -> Result<Stay, Error> {
+    let found = table(place).map_err(|e| Error::io(name, &e))?;
     let (layout, lines) =
         found.ok_or_else(|| Error::header(name, "no line names a time and a glucose column"))?;
     let mut reader = Reader {

@@ -6,12 +6,7 @@
 //! and flagged as implausible. Whether the patient died in hospital stands in `Outcomes-*.txt` beside
 //! the file or in the folder above.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io::BufReader,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, io::BufReader};
 
 use bedwatch_schemas::{
     event::{Adt, AdtKind, Body, Demographics, Event, NoReading, Numeric, Provenance, Sex, Stream, UnitKind},
@@ -24,6 +19,7 @@ use super::{
     Format, Item, Labels, Stay,
     error::{At, Error},
     lines::{Lines, MAX_TABLE_LINE, latin},
+    place::Place,
 };
 
 /// The first line of every file.
@@ -145,8 +141,8 @@ pub(super) fn is_header(line: &str) -> bool {
 }
 
 /// Reads one stay. A line that does not follow the format is an `Err` item of its own.
-pub(super) fn read(path: &Path, name: &str, base: EventTime) -> Result<Stay, Error> {
-    let file = File::open(path).map_err(|e| Error::io(name, &e))?;
+pub(super) fn read(place: &Place, name: &str, base: EventTime) -> Result<Stay, Error> {
+    let file = place.open().map_err(|e| Error::io(name, &e))?;
     let mut lines = Lines::new(BufReader::new(file), MAX_TABLE_LINE);
     let first = lines.next().transpose().map_err(|e| Error::io(name, &e))?;
     if !first.and_then(|l| l.text()).is_some_and(|l| is_header(&l)) {
@@ -164,7 +160,7 @@ pub(super) fn read(path: &Path, name: &str, base: EventTime) -> Result<Stay, Err
         }
     }
     let record = table.person.get(&Descriptor::RecordId).map(|v| *v as u64);
-    let death = record.and_then(|record| outcome(path, record));
+    let death = record.and_then(|record| outcome(place, record));
     if death.is_none() {
         table.counts.insert("cinc2012.no_outcome", 1);
     }
@@ -306,23 +302,16 @@ fn reading(signal: Signal, value: f64) -> Body {
 }
 
 /// Whether the patient of a record died in hospital, from the first outcomes file that names it.
-fn outcome(path: &Path, record: u64) -> Option<bool> {
-    let folder = path.parent()?;
-    [Some(folder), folder.parent()].into_iter().flatten().flat_map(outcome_files).find_map(|file| {
-        let text = latin(&fs::read(file).ok()?);
+fn outcome(place: &Place, record: u64) -> Option<bool> {
+    place.neighbours().into_iter().filter(is_outcomes).find_map(|file| {
+        let text = latin(&file.read().ok()?);
         death_in(&text, record)
     })
 }
 
-fn outcome_files(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let is_one = |p: &PathBuf| {
-        let name = p.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        name.starts_with("Outcomes-") && name.ends_with(".txt")
-    };
-    let mut files: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(is_one).collect();
-    files.sort();
-    files
+fn is_outcomes(place: &Place) -> bool {
+    let name = place.path().file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    name.starts_with("Outcomes-") && name.ends_with(".txt")
 }
 
 /// The column `In-hospital_death` of a record's row.

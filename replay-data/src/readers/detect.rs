@@ -1,12 +1,13 @@
 //! Which format a file has, by its content.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{io::Read, path::Path};
 
 use super::{
     cgm, cinc2012, edf,
     error::{Error, Fault},
     hl7,
     lines::latin,
+    place::Place,
     psv, safe_name, wfdb,
 };
 
@@ -31,11 +32,13 @@ pub enum Format {
     CgmCsv,
     /// MIMIC-III tables, by their folder.
     Mimic3,
+    /// eICU tables, by their folder.
+    Eicu,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 9] = [
+    pub const ALL: [Format; 10] = [
         Self::Psv,
         Self::Cinc2012,
         Self::Hl7v2,
@@ -45,6 +48,7 @@ impl Format {
         Self::Wfdb,
         Self::CgmCsv,
         Self::Mimic3,
+        Self::Eicu,
     ];
 
     /// The name on the command line and in reports.
@@ -60,6 +64,7 @@ impl Format {
             Self::Wfdb => "wfdb",
             Self::CgmCsv => "cgm",
             Self::Mimic3 => "mimic3",
+            Self::Eicu => "eicu",
         }
     }
 
@@ -74,7 +79,7 @@ impl Format {
         match self {
             Self::Psv => &["psv"],
             // `.txt` may be anything, the outcomes among it; tables are found by their folder.
-            Self::Cinc2012 | Self::Mimic3 => &[],
+            Self::Cinc2012 | Self::Mimic3 | Self::Eicu => &[],
             Self::Hl7v2 => &["hl7", "er7"],
             Self::Fhir => &["json"],
             Self::FhirNdjson => &["ndjson"],
@@ -99,9 +104,15 @@ const HEAD: u64 = 64 << 10;
 /// # Errors
 /// When the file cannot be read or follows no format known.
 pub fn detect(path: &Path) -> Result<Format, Error> {
+    detect_at(&path.into())
+}
+
+/// [`detect`], of a file that may be a member of an archive.
+pub(super) fn detect_at(place: &Place) -> Result<Format, Error> {
+    let path = place.path();
     let name = safe_name(path);
     let mut head = Vec::new();
-    let file = File::open(path).map_err(|e| Error::io(&name, &e))?;
+    let file = place.open().map_err(|e| Error::io(&name, &e))?;
     file.take(HEAD).read_to_end(&mut head).map_err(|e| Error::io(&name, &e))?;
     by_content(&head, path).ok_or_else(|| Error::file(&name, Fault::Unrecognised))
 }

@@ -10,9 +10,7 @@ mod tal;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
-    path::Path,
 };
 
 use bedwatch_schemas::{
@@ -26,6 +24,7 @@ use super::{
     blocks::{Blocks, Slot},
     channels::{self, LEAST_RATE_HZ},
     error::{At, Error},
+    place::{Input, Place, length},
 };
 use header::Header;
 pub(super) use header::is_edf;
@@ -34,10 +33,10 @@ const NOTE_BASE: &str = "the header has no date, or a dummy one before 1985: tim
 const NOTE_ZONE: &str = "the header's time carries no zone and is taken as UTC";
 
 /// Opens a recording: header and annotations now, samples as they are asked for.
-pub(super) fn read(path: &Path, name: &str, base: EventTime) -> Result<Stay, Error> {
+pub(super) fn read(place: &Place, name: &str, base: EventTime) -> Result<Stay, Error> {
     let io = |e: io::Error| Error::io(name, &e);
-    let mut file = File::open(path).map_err(io)?;
-    let size = file.metadata().map_err(io)?.len();
+    let mut file = place.open().map_err(io)?;
+    let size = length(&mut file).map_err(io)?;
     let header = read_header(&mut file).map_err(io)?.map_err(|why| Error::header(name, why))?;
     let mut counts = BTreeMap::new();
     let zero = header.start.unwrap_or(base);
@@ -71,14 +70,14 @@ pub(super) fn read(path: &Path, name: &str, base: EventTime) -> Result<Stay, Err
     Ok(stay)
 }
 
-fn read_header(file: &mut File) -> io::Result<Result<Header, &'static str>> {
+fn read_header(file: &mut Input) -> io::Result<Result<Header, &'static str>> {
     let mut bytes = Vec::new();
-    file.take(header::PART as u64).read_to_end(&mut bytes)?;
-    let length = match header::length(&bytes) {
-        Ok(length) => length,
+    file.by_ref().take(header::PART as u64).read_to_end(&mut bytes)?;
+    let all = match header::length(&bytes) {
+        Ok(all) => all,
         Err(why) => return Ok(Err(why)),
     };
-    file.take((length - bytes.len()) as u64).read_to_end(&mut bytes)?;
+    file.by_ref().take((all - bytes.len()) as u64).read_to_end(&mut bytes)?;
     Ok(header::parse(&bytes))
 }
 
@@ -101,7 +100,7 @@ struct Scan {
 }
 
 fn scan(
-    file: &mut File,
+    file: &mut Input,
     header: &Header,
     size: u64,
     zero: EventTime,
@@ -178,7 +177,7 @@ fn takes(header: &Header, blocks: &mut Blocks, counts: &mut BTreeMap<&'static st
 /// The data records, one by one.
 struct Samples {
     name: String,
-    input: BufReader<File>,
+    input: BufReader<Input>,
     header: Header,
     available: (u64, bool),
     buffer: Vec<u8>,

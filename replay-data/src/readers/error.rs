@@ -40,7 +40,7 @@ pub enum Fault {
     Io(io::ErrorKind),
     /// The content follows none of the formats known.
     #[error(
-        "not a format known here (PSV, CinC 2012 text, HL7 v2, FHIR JSON, EDF/BDF, WFDB header, CGM CSV, MIMIC-III tables)"
+        "not a format known here (PSV, CinC 2012 text, HL7 v2, FHIR JSON, EDF/BDF, WFDB header, CGM CSV, MIMIC-III or eICU tables, or a tar archive of stays)"
     )]
     Unrecognised,
     /// The header does not follow its format: nothing of the file is read.
@@ -52,6 +52,12 @@ pub enum Fault {
     /// Valid, and not read by this reader.
     #[error("not supported: {0}")]
     Unsupported(String),
+    /// An archive breaks off or does not hold together; nothing of it is read.
+    #[error("damaged archive: {0}")]
+    Damaged(String),
+    /// An archive holds what is not unpacked; nothing of it is read.
+    #[error("refused: {0}")]
+    Refused(String),
     /// Something that the file points at is not there.
     #[error("missing: {0}")]
     Missing(String),

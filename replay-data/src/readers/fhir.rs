@@ -4,11 +4,7 @@
 //! available, R4 Observation.issued), its effective time and the start of its period; a Bundle at the
 //! latest of its entries. Broken JSON becomes a record all the same: the decoder dead-letters it.
 
-use std::{
-    fs::File,
-    io::{BufReader, Read},
-    path::Path,
-};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use bedwatch_schemas::{event::Stream, time::EventTime};
 use serde::Deserialize;
@@ -18,6 +14,7 @@ use super::{
     error::{At, Error},
     indexed::{Entry, MAX_RECORD, Records},
     lines::Lines,
+    place::{Input, Place, length},
     stamps,
 };
 
@@ -73,13 +70,14 @@ fn time_of(json: &[u8]) -> Option<EventTime> {
 }
 
 /// Indexes the resources of a file; their bytes are read when they are asked for.
-pub(super) fn read(path: &Path, name: &str, base: EventTime, format: Format) -> Result<Stay, Error> {
+pub(super) fn read(place: &Place, name: &str, base: EventTime, format: Format) -> Result<Stay, Error> {
     let io = |e: std::io::Error| Error::io(name, &e);
-    let mut file = File::open(path).map_err(io)?;
-    let length = file.metadata().map_err(io)?.len();
+    let mut file = place.open().map_err(io)?;
+    let length = length(&mut file).map_err(io)?;
     let mut faults = Vec::new();
     let entries = if format == Format::FhirNdjson {
-        let lines = Lines::new(BufReader::new(&file), MAX_RECORD as usize);
+        let bom = bom_of(&mut file).map_err(io)?;
+        let lines = Lines::new(BufReader::new(&mut file), MAX_RECORD as usize);
         let mut entries: Vec<Entry> = Vec::new();
         for line in lines {
             let line = line.map_err(io)?;
@@ -87,7 +85,7 @@ pub(super) fn read(path: &Path, name: &str, base: EventTime, format: Format) -> 
             match &line.bytes {
                 Some(json) if json.trim_ascii().is_empty() => {}
                 Some(json) => {
-                    let bom = if line.start == 0 { bom_of(&file).map_err(io)? } else { 0 };
+                    let bom = if line.start == 0 { bom } else { 0 };
                     let (start, length) = (line.start + bom, json.len() as u64);
                     entries.push(Entry { number, start, length, at: time_of(json) });
                 }
@@ -97,22 +95,18 @@ pub(super) fn read(path: &Path, name: &str, base: EventTime, format: Format) -> 
         entries
     } else {
         let mut json = Vec::new();
-        (&mut file).take(MAX_RECORD).read_to_end(&mut json).map_err(io)?;
+        file.by_ref().take(MAX_RECORD).read_to_end(&mut json).map_err(io)?;
         vec![Entry { number: 0, start: 0, length, at: time_of(&json) }]
     };
     let records = Records::new(name, file, Stream::Fhir, base, entries);
     Ok(Stay::new(name, format, Box::new(faults.into_iter().chain(records))))
 }
 
-/// Bytes of a byte-order mark, which belongs to no record.
-fn bom_of(file: &File) -> std::io::Result<u64> {
-    use std::io::{Seek, SeekFrom};
-    let mut file = file;
-    let at = file.stream_position()?;
-    file.seek(SeekFrom::Start(0))?;
+/// Bytes of a byte-order mark, which belongs to no record; the input stands at its beginning afterwards.
+fn bom_of(file: &mut Input) -> std::io::Result<u64> {
     let mut head = [0; 3];
     let bom = file.read_exact(&mut head).is_ok() && head == *b"\xEF\xBB\xBF";
-    file.seek(SeekFrom::Start(at))?;
+    file.seek(SeekFrom::Start(0))?;
     Ok(if bom { 3 } else { 0 })
 }
 

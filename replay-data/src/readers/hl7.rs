@@ -7,9 +7,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::{BufRead, BufReader},
-    path::Path,
 };
 
 use bedwatch_schemas::{event::Stream, time::EventTime};
@@ -18,6 +16,7 @@ use super::{
     Format, Stay,
     error::Error,
     indexed::{Entry, Records},
+    place::Place,
     stamps,
 };
 
@@ -60,11 +59,11 @@ pub(super) fn begins(head: &[u8]) -> bool {
 }
 
 /// Indexes the messages of a file; their bytes are read when they are asked for.
-pub(super) fn read(path: &Path, name: &str, base: EventTime) -> Result<Stay, Error> {
+pub(super) fn read(place: &Place, name: &str, base: EventTime) -> Result<Stay, Error> {
     let io = |e: std::io::Error| Error::io(name, &e);
-    let file = File::open(path).map_err(io)?;
+    let mut file = place.open().map_err(io)?;
     let mut splitter = Splitter::default();
-    let mut input = BufReader::new(&file);
+    let mut input = BufReader::new(&mut file);
     loop {
         let chunk = input.fill_buf().map_err(io)?;
         if chunk.is_empty() {

@@ -1,9 +1,6 @@
 //! Records of a file in the order of their times, with only an index in memory.
 
-use std::{
-    fs::File,
-    io::{Read, Seek, SeekFrom},
-};
+use std::io::{Read, Seek, SeekFrom};
 
 use bedwatch_schemas::{
     event::Stream,
@@ -13,6 +10,7 @@ use bedwatch_schemas::{
 use super::{
     Item,
     error::{At, Error},
+    place::Input,
 };
 
 /// The largest record handed on, in bytes. `ingest` has its own, lower limit and a dead letter for it.
@@ -34,7 +32,7 @@ pub struct Entry {
 /// Reads the records of an index.
 pub struct Records {
     name: String,
-    file: File,
+    file: Input,
     stream: Stream,
     entries: std::vec::IntoIter<(ArrivalTime, Entry)>,
 }
@@ -42,7 +40,7 @@ pub struct Records {
 impl Records {
     /// Orders the entries by time, equal times by their order in the file. One without a time of its
     /// own stands at `base` plus as many seconds as its number.
-    pub fn new(name: &str, file: File, stream: Stream, base: EventTime, entries: Vec<Entry>) -> Self {
+    pub fn new(name: &str, file: Input, stream: Stream, base: EventTime, entries: Vec<Entry>) -> Self {
         let timed = entries.into_iter().map(|e| {
             let at = e.at.unwrap_or(base + Span::secs(e.number));
             (at.as_arrival_time(), e)

@@ -3,7 +3,7 @@
 //! Source: Johnson et al., Sci Data 3:160035, 2016, and the table descriptions of mimic.mit.edu. A stay is
 //! one `ICUSTAY_ID`, named by its patient and itself (`10006-206504`), so that a set can be split by
 //! patient. The tables are read once, from front to back, at the first stay that is read: what they say of
-//! each stay lies sorted in a nameless file ([`spool`]), and memory holds a small part of it at a time.
+//! each stay lies sorted in a nameless file ([`super::spool`]), and memory holds a small part of it at a time.
 //!
 //! *Time as it was.* Items come in the order in which they could be known: at `STORETIME`, or at the time
 //! they speak of where the table has none or an earlier one; what was known before the admission to the
@@ -11,10 +11,8 @@
 //! are taken as UTC; they are shifted by centuries, each patient's by another.
 
 mod course;
-mod infusions;
 mod items;
 mod rows;
-mod spool;
 mod stay;
 mod table;
 mod tables;
@@ -22,7 +20,7 @@ mod word;
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, Fault, Stay};
+use super::{Error, Fault, Stay, csv};
 
 pub(super) use tables::Tables;
 
@@ -39,9 +37,8 @@ pub const NOTES: [&str; 6] = [
 /// The table of stays, whose header says what the folder is.
 fn stays_file(folder: &Path) -> Option<PathBuf> {
     let file = table::Table::IcuStays.file(folder)?;
-    let names = table::header(&file).ok()?;
     let all = ["SUBJECT_ID", "ICUSTAY_ID", "DBSOURCE", "FIRST_CAREUNIT", "INTIME", "OUTTIME"];
-    all.iter().all(|n| names.iter().any(|m| m == n)).then_some(file)
+    csv::has_columns(&file, &all).then_some(file)
 }
 
 /// Whether a folder holds such tables.
@@ -52,11 +49,6 @@ pub(super) fn is_folder(folder: &Path) -> bool {
 /// Whether a file is the table of stays, which stands for its folder.
 pub(super) fn is_stays(path: &Path) -> bool {
     path.parent().is_some_and(|folder| stays_file(folder).as_deref() == Some(path) && is_folder(folder))
-}
-
-/// Whether a file is one of a folder's tables, read or not.
-pub(super) fn is_table(path: &Path) -> bool {
-    table::table_name(path).is_some()
 }
 
 /// Reads one stay.

@@ -4,7 +4,7 @@
 //! of ICULOS `h` stands at base + (h - 1) hours. Two columns are documented in units that their
 //! magnitudes contradict (see [`NOTES`]), FiO2 is documented in percent and stored as a fraction.
 
-use std::{collections::BTreeMap, fs::File, io::BufReader, path::Path};
+use std::{collections::BTreeMap, io::BufReader};
 
 use bedwatch_schemas::{
     event::{Adt, AdtKind, Body, Demographics, Event, NoReading, Numeric, Provenance, Sex, Stream, UnitKind},
@@ -17,6 +17,7 @@ use super::{
     Hour, Item, Labels, Stay,
     error::{At, Error},
     lines::{Lines, MAX_TABLE_LINE},
+    place::Place,
 };
 use crate::cinc2019::MEASURED;
 
@@ -102,8 +103,8 @@ fn header(line: &str) -> Result<Vec<Column>, &'static str> {
 }
 
 /// Reads one stay. A row or value that does not follow the format is an `Err` item of its own.
-pub(super) fn read(path: &Path, name: &str, base: EventTime) -> Result<Stay, Error> {
-    let file = File::open(path).map_err(|e| Error::io(name, &e))?;
+pub(super) fn read(place: &Place, name: &str, base: EventTime) -> Result<Stay, Error> {
+    let file = place.open().map_err(|e| Error::io(name, &e))?;
     let mut lines = Lines::new(BufReader::new(file), MAX_TABLE_LINE);
     let first = lines.next().transpose().map_err(|e| Error::io(name, &e))?;
     let first = first.and_then(|l| l.text()).unwrap_or_default();

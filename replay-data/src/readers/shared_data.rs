@@ -106,7 +106,7 @@ fn every_sepsis_stay() {
 }
 
 /// Sets a and b of CinC 2012 have 4,000 stays each, 554 and 568 of them deaths (PROVENANCE). The part
-/// at hand is packed, so this runs where someone has unpacked it beside its outcomes.
+/// at hand is packed (`archive/tests.rs`), so this runs where someone has unpacked it beside its outcomes.
 #[test]
 fn every_mortality_stay() {
     for (set, rows, deaths) in [("set-a", 1_757_980, 554), ("set-b", 1_762_535, 568)] {
@@ -245,4 +245,146 @@ fn every_hl7_and_fhir_file() {
         assert!(t.records >= least && t.records >= t.stays, "{t:?}");
         assert!(t.refused.is_empty() && t.faults.is_empty(), "{t:?}");
     }
+}
+
+/// What became of the rows of one table of eICU.
+#[derive(Debug, Default, PartialEq)]
+struct Account {
+    /// Lines below the header, counted without the reader.
+    rows: u64,
+    /// Rows that became events or labels.
+    read: u64,
+    /// Rows left out by rule.
+    left: BTreeMap<&'static str, u64>,
+    broken: u64,
+}
+
+/// Reads one table of a folder alone, beside the table of stays.
+fn account(folder: &Path, table: &str) -> Account {
+    let scratch = scratch::Scratch::new("eicu-account");
+    let name = |table: &str| format!("{table}.csv.gz");
+    // A folder of eICU has vitals, be they none.
+    let header =
+        "patientunitstayid,observationoffset,noninvasivesystolic,noninvasivediastolic,noninvasivemean";
+    let header = format!("{header}\n");
+    if table != "vitalaperiodic" {
+        scratch.file("vitalaperiodic.csv", header.as_bytes());
+    }
+    for table in ["patient", table] {
+        std::os::unix::fs::symlink(folder.join(name(table)), scratch.path().join(name(table))).unwrap();
+    }
+    let file = std::io::BufReader::new(std::fs::File::open(folder.join(name(table))).unwrap());
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(flate2::bufread::MultiGzDecoder::new(file)));
+    let mut account = Account { rows: lines.count() as u64 - 1, ..Account::default() };
+    for source in open(scratch.path(), &Options::default()).unwrap() {
+        let mut stay = source.read().unwrap();
+        let person = ["eicu.table_absent", "eicu.age_above_89_taken_as_90", "eicu.no_age", "eicu.no_sex"];
+        // Told all the same: a count of what is not as expected.
+        let told = ["eicu.rate_told_without_its_unknown_unit"];
+        for (reason, n) in std::mem::take(&mut stay.counts) {
+            if !person.contains(&reason) && !told.contains(&reason) {
+                *account.left.entry(reason).or_default() += n;
+            }
+        }
+        let mut rows = std::collections::BTreeSet::new();
+        for item in stay {
+            match item {
+                // The partition is the table, 0 that of the stays; an infusion's end is no row.
+                Ok(Item::Event(e)) if e.provenance.partition > 0 && e.provenance.part != eicu::END_PART => {
+                    rows.insert(e.provenance.offset);
+                }
+                Ok(_) => {}
+                Err(_) => account.broken += 1,
+            }
+        }
+        account.read += rows.len() as u64;
+    }
+    account
+}
+
+/// The PROVENANCE file gives the stays and the rows of the large tables. Every row is told, left out for a
+/// reason or broken; of treatment and respiratoryCare some rows are labels alone.
+#[test]
+fn every_row_of_eicu_is_accounted_for() {
+    let Some(folder) = shared("eicu-demo") else { return };
+    let mut lacking = Vec::new();
+    for (table, rows, read) in [
+        ("vitalaperiodic", 178_492, 173_335),
+        ("respiratorycharting", 134_075, 53_748),
+        ("infusiondrug", 27_095, 13_465),
+        ("medication", 49_610, 810),
+        ("microlab", 316, 113),
+        ("intakeoutput", 68_447, 25_922),
+    ] {
+        let account = account(&folder, table);
+        let left: u64 = account.left.values().sum();
+        println!("{table}: {account:?}");
+        assert_eq!((account.rows, account.read, account.broken), (rows, read, 0), "{table}");
+        if account.read + left + account.broken != rows {
+            lacking.push(format!("{table}: {} + {left} + {} of {rows}", account.read, account.broken));
+        }
+    }
+    assert!(lacking.is_empty(), "{lacking:?}");
+}
+
+#[test]
+fn every_eicu_stay() {
+    let Some(folder) = shared("eicu-demo") else { return };
+    let sources = open(&folder, &Options::default()).unwrap();
+    assert_eq!(sources.len(), 1_796);
+    let (mut failures, mut in_hospital) = (BTreeMap::<FailureKind, usize>::new(), 0);
+    let (mut kinds, mut faults) = (BTreeMap::<&str, usize>::new(), 0);
+    let (mut values, mut counts) = (BTreeMap::<&str, Vec<f64>>::new(), BTreeMap::<&str, u64>::new());
+    for source in &sources {
+        let mut stay = source.read().unwrap();
+        let Some(Labels::Course(course)) = stay.labels.take() else { panic!("{}", source.name) };
+        in_hospital += usize::from(course.death == Some(true));
+        for failure in &course.failures {
+            *failures.entry(failure.kind).or_default() += 1;
+            assert!(failure.over >= failure.at && failure.at >= course.begins && failure.at <= course.ends);
+        }
+        stay.counts.iter().for_each(|(reason, n)| *counts.entry(reason).or_default() += n);
+        let mut last = None;
+        for item in stay {
+            let Ok(Item::Event(event)) = item else {
+                faults += 1;
+                continue;
+            };
+            assert!(last <= Some(event.arrival) && event.arrival.as_event_time() >= event.event_time);
+            last = Some(event.arrival);
+            let kind = match event.body {
+                Body::Numeric(n) => {
+                    if n.plausible {
+                        values.entry(n.signal.name()).or_default().push(n.value);
+                    }
+                    "numeric"
+                }
+                Body::Medication(_) => "medication",
+                Body::Adt(_) => "adt",
+                Body::Microbiology(_) => "microbiology",
+                _ => "other",
+            };
+            *kinds.entry(kind).or_default() += 1;
+        }
+    }
+    println!("{kinds:?}, {faults} faults\n{failures:?}, {in_hospital} deaths\n{counts:?}");
+    for (signal, lowest, highest) in [
+        ("nibp_systolic", 105.0, 135.0),
+        ("nibp_diastolic", 55.0, 75.0),
+        ("nibp_mean", 70.0, 90.0),
+        ("resp_rate", 14.0, 24.0),
+        ("spo2", 95.0, 100.0),
+        ("fio2", 35.0, 60.0),
+        ("urine_output", 50.0, 300.0),
+        ("weight", 65.0, 100.0),
+        ("height", 160.0, 180.0),
+    ] {
+        let values = values.get_mut(signal).unwrap();
+        values.sort_by(f64::total_cmp);
+        let median = values[values.len() / 2];
+        println!("{signal}: {} values, median {median}", values.len());
+        assert!((lowest..=highest).contains(&median), "{signal}: {median}");
+    }
+    assert_eq!((kinds["adt"], failures[&FailureKind::Death]), (2 * 1_796, 87));
+    assert!(failures[&FailureKind::Vasopressor] > 150 && failures[&FailureKind::Ventilation] > 300);
 }

@@ -8,9 +8,15 @@ use std::{
 };
 
 use super::{
-    Format, Options, StaySource, cgm, detect,
+    Format, Options, StaySource, Tables,
+    archive::Archive,
+    cgm, csv,
+    detect::detect_at,
+    eicu,
     error::{Error, Fault},
-    mimic3, safe_name, wfdb,
+    mimic3,
+    place::Place,
+    safe_name, wfdb,
 };
 
 /// Folders deeper than this are not entered, so that a loop of links ends.
@@ -25,94 +31,144 @@ pub struct Survey {
     pub others: Vec<PathBuf>,
 }
 
-/// The stays of a file or folder, in sorted order.
+/// The stays of a file, folder or archive, in sorted order. An archive (`.tar`, `.tar.gz`, `.tgz`,
+/// `.tar.zst`) is opened where it is named, not where it lies in a folder: it often packs what lies beside
+/// it.
 ///
 /// # Errors
-/// When the path cannot be read, or a file named directly follows no format known.
+/// When the path cannot be read, a file named directly follows no format known, or an archive is damaged or
+/// holds a name that leads out of it.
 pub fn open(path: &Path, options: &Options) -> Result<Vec<StaySource>, Error> {
     survey(path, options).map(|s| s.stays)
 }
 
-/// The stays of a file or folder, and the files that are none.
+/// The stays of a file, folder or archive, and the files that are none.
 ///
 /// # Errors
 /// As [`open`].
 pub fn survey(path: &Path, options: &Options) -> Result<Survey, Error> {
     let name = safe_name(path);
     let mut found = Survey::default();
-    let is_wanted = options.format.is_none_or(|f| f == Format::Mimic3);
     if fs::metadata(path).map_err(|e| Error::io(&name, &e))?.is_file() {
-        if let Some(folder) = path.parent().filter(|_| is_wanted && mimic3::is_stays(path)) {
-            add_tables(&mut found, folder, options)?;
+        if let (Some(format), Some(folder)) = (stays_table(path, options), path.parent()) {
+            add_tables(&mut found, folder, format, options)?;
             return Ok(found);
         }
-        let path = wfdb::header_beside(path).unwrap_or_else(|| path.to_owned());
-        let format = options.format.map_or_else(|| detect(&path), Ok)?;
-        add(&mut found, &path, format, options);
+        if let Some(archive) = Archive::open(path)? {
+            return packed(archive, options);
+        }
+        let place = Place::from(path);
+        let place = wfdb::header_beside(&place).unwrap_or(place);
+        let format = options.format.map_or_else(|| detect_at(&place), Ok)?;
+        add(&mut found, &place, format, options);
         return Ok(found);
     }
     let mut files = Vec::new();
     walk(path, 0, &mut files).map_err(|e| Error::io(&name, &e))?;
     files.sort();
-    if is_wanted {
-        let folders: BTreeSet<&Path> = files.iter().filter_map(|f| f.parent()).collect();
-        let folders: BTreeSet<PathBuf> =
-            folders.into_iter().filter(|f| mimic3::is_folder(f)).map(Path::to_owned).collect();
-        for folder in &folders {
-            add_tables(&mut found, folder, options)?;
-        }
-        files.retain(|f| !(f.parent().is_some_and(|p| folders.contains(p)) && mimic3::is_table(f)));
+    let folders: BTreeSet<&Path> = files.iter().filter_map(|f| f.parent()).collect();
+    let folders: BTreeMap<PathBuf, Format> =
+        folders.into_iter().filter_map(|f| Some((f.to_owned(), tables_in(f, options)?))).collect();
+    for (folder, format) in &folders {
+        add_tables(&mut found, folder, *format, options)?;
     }
-    let segments: BTreeSet<PathBuf> = files.iter().flat_map(|f| wfdb::segments(f)).collect();
-    for file in &files {
-        match format_within(file, options) {
-            Some(Format::Wfdb) if segments.contains(file) => {}
-            Some(format) => add(&mut found, file, format, options),
-            None if wfdb::header_beside(file).is_some() => {}
-            None => found.others.push(file.clone()),
+    files.retain(|f| !(f.parent().is_some_and(|p| folders.contains_key(p)) && csv::table_name(f).is_some()));
+    let places = files.iter().map(|f| Place::from(f.as_path())).collect();
+    several(found, places, &name, options)
+}
+
+/// What an archive holds. Tables of many stays are read from folders alone.
+fn packed(archive: Archive, options: &Options) -> Result<Survey, Error> {
+    let name = safe_name(archive.path());
+    let archive = Arc::new(archive);
+    // What is hidden in a folder is hidden here.
+    let is_hidden = |path: &Path| {
+        let within = path.strip_prefix(archive.path()).unwrap_or(path);
+        within.components().any(|c| c.as_os_str().to_string_lossy().starts_with('.'))
+    };
+    let (hidden, files): (Vec<PathBuf>, Vec<PathBuf>) =
+        archive.members().cloned().partition(|m| is_hidden(m));
+    let others = archive.others().iter().cloned().chain(hidden).collect();
+    let found = Survey { others, ..Survey::default() };
+    let places = files.into_iter().map(|m| Place::new(m, Some(archive.clone()))).collect();
+    several(found, places, &name, options)
+}
+
+/// Adds the stays of files, which come in order.
+fn several(mut found: Survey, places: Vec<Place>, name: &str, options: &Options) -> Result<Survey, Error> {
+    let segments: BTreeSet<PathBuf> = places.iter().flat_map(wfdb::segments).collect();
+    for place in &places {
+        match format_within(place, options) {
+            Some(Format::Wfdb) if segments.contains(place.path()) => {}
+            Some(format) => add(&mut found, place, format, options),
+            None if wfdb::header_beside(place).is_some() => {}
+            None => found.others.push(place.path().to_owned()),
         }
     }
     tell_apart(&mut found.stays);
     if found.stays.is_empty() {
-        return Err(Error::file(&name, Fault::Unrecognised));
+        return Err(Error::file(name, Fault::Unrecognised));
     }
     Ok(found)
 }
 
 /// The format of a file in a folder; a format asked for also takes damaged files of its usual name.
-fn format_within(path: &Path, options: &Options) -> Option<Format> {
-    let found = detect(path).ok();
+fn format_within(place: &Place, options: &Options) -> Option<Format> {
+    let found = detect_at(place).ok();
     match options.format {
-        Some(wanted) => (found == Some(wanted) || wanted.fits(path)).then_some(wanted),
+        Some(wanted) => (found == Some(wanted) || wanted.fits(place.path())).then_some(wanted),
         None => found,
     }
 }
 
-/// The stays of a folder of MIMIC-III tables.
-fn add_tables(found: &mut Survey, folder: &Path, options: &Options) -> Result<(), Error> {
-    let tables = mimic3::Tables::open(folder).map_err(|fault| Error::file(&safe_name(folder), fault))?;
-    let path = tables.path();
-    let tables = Arc::new(tables);
-    found.stays.extend(tables.names().enumerate().map(|(series, name)| StaySource {
+/// The format of the tables that a folder holds.
+fn tables_in(folder: &Path, options: &Options) -> Option<Format> {
+    let is = |format: Format, holds: fn(&Path) -> bool| {
+        (options.format.is_none_or(|f| f == format) && holds(folder)).then_some(format)
+    };
+    is(Format::Mimic3, mimic3::is_folder).or_else(|| is(Format::Eicu, eicu::is_folder))
+}
+
+/// The format of the tables whose table of stays, which stands for its folder, a file is.
+fn stays_table(path: &Path, options: &Options) -> Option<Format> {
+    let is = |format: Format, stands: fn(&Path) -> bool| {
+        (options.format.is_none_or(|f| f == format) && stands(path)).then_some(format)
+    };
+    is(Format::Mimic3, mimic3::is_stays).or_else(|| is(Format::Eicu, eicu::is_stays))
+}
+
+/// The stays of a folder of tables.
+fn add_tables(found: &mut Survey, folder: &Path, format: Format, options: &Options) -> Result<(), Error> {
+    let refused = |fault| Error::file(&safe_name(folder), fault);
+    let (names, path, tables): (Vec<String>, _, _) = if format == Format::Eicu {
+        let tables = eicu::Tables::open(folder, options.base).map_err(refused)?;
+        (tables.names().collect(), tables.path(), Tables::Eicu(Arc::new(tables)))
+    } else {
+        let tables = mimic3::Tables::open(folder).map_err(refused)?;
+        (tables.names().collect(), tables.path(), Tables::Mimic3(Arc::new(tables)))
+    };
+    found.stays.extend(names.into_iter().enumerate().map(|(series, name)| StaySource {
         name,
         path: path.clone(),
-        format: Format::Mimic3,
+        format,
         series,
         base: options.base,
+        archive: None,
         tables: Some(tables.clone()),
     }));
     Ok(())
 }
 
-fn add(found: &mut Survey, path: &Path, format: Format, options: &Options) {
-    let stem = safe_name(path);
-    let series = if format == Format::CgmCsv { cgm::series(path) } else { 1 };
+fn add(found: &mut Survey, place: &Place, format: Format, options: &Options) {
+    let stem = safe_name(place.path());
+    let series = if format == Format::CgmCsv { cgm::series(place) } else { 1 };
     found.stays.extend((0..series).map(|i| StaySource {
         name: if series > 1 { format!("{stem}-{:02}", i + 1) } else { stem.clone() },
-        path: path.to_owned(),
+        path: place.path().to_owned(),
         format,
         series: i,
         base: options.base,
+        archive: place.archive().cloned(),
         tables: None,
     }));
 }

@@ -12,8 +12,8 @@ mod segment;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fs,
-    path::{Path, PathBuf},
+    io::Read,
+    path::PathBuf,
 };
 
 use bedwatch_schemas::{
@@ -26,6 +26,7 @@ use super::{
     blocks::Blocks,
     error::{At, Error, Fault},
     lines::latin,
+    place::{Place, length},
 };
 use header::{Header, Shape};
 use segment::Segment;
@@ -42,19 +43,20 @@ pub(super) fn is_header(text: &str) -> bool {
 }
 
 /// The header of the record that a signal or annotation file belongs to.
-pub(super) fn header_beside(path: &Path) -> Option<PathBuf> {
-    let end = path.extension()?.to_str()?;
+pub(super) fn header_beside(place: &Place) -> Option<Place> {
+    let end = place.path().extension()?.to_str()?;
     let numbered = end.len() == 2 && end.starts_with('d') && end.ends_with(|c: char| c.is_ascii_digit());
-    let header = path.with_extension("hea");
-    (numbered || matches!(end, "dat" | "mat" | "atr" | "qrs")).then_some(header).filter(|h| h.is_file())
+    let header = place.with_extension("hea");
+    (numbered || matches!(end, "dat" | "mat" | "atr" | "qrs")).then_some(header).filter(Place::is_file)
 }
 
 /// The headers that a multi-segment header puts together: they are no stays of their own.
-pub(super) fn segments(path: &Path) -> Vec<PathBuf> {
+pub(super) fn segments(place: &Place) -> Vec<PathBuf> {
+    let path = place.path();
     if !Format::Wfdb.fits(path) {
         return Vec::new();
     }
-    match load(path, "").map(|h| h.shape) {
+    match load(place, "").map(|h| h.shape) {
         Ok(Shape::Segments(segments)) => {
             segments.into_iter().filter_map(|s| Some(path.with_file_name(s.name? + ".hea"))).collect()
         }
@@ -62,28 +64,29 @@ pub(super) fn segments(path: &Path) -> Vec<PathBuf> {
     }
 }
 
-fn load(path: &Path, name: &str) -> Result<Header, Error> {
-    let size = fs::metadata(path).map_err(|e| Error::io(name, &e))?.len();
-    if size > MAX_HEADER {
+fn load(place: &Place, name: &str) -> Result<Header, Error> {
+    let mut file = place.open().map_err(|e| Error::io(name, &e))?;
+    if length(&mut file).map_err(|e| Error::io(name, &e))? > MAX_HEADER {
         return Err(Error::header(name, "it is larger than 4 MiB"));
     }
-    let bytes = fs::read(path).map_err(|e| Error::io(name, &e))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|e| Error::io(name, &e))?;
     header::parse(&latin(&bytes)).map_err(|why| Error::header(name, why))
 }
 
 /// Opens a record: header and annotations now, samples as they are asked for.
-pub(super) fn read(path: &Path, name: &str, base: EventTime) -> Result<Stay, Error> {
-    let header = load(path, name)?;
+pub(super) fn read(place: &Place, name: &str, base: EventTime) -> Result<Stay, Error> {
+    let header = load(place, name)?;
     let start = header.start.unwrap_or(base);
     let patient = PatientId::new(&format!("wfdb-{name}"))
         .map_err(|_| Error::header(name, "the file's name is no patient id"))?;
     let source = SourceId::new("wfdb").expect("the name is short and plain");
-    let marks = marks(path, &header, start).map_err(|why| Error::header(name, why))?;
+    let marks = marks(place, &header, start).map_err(|why| Error::header(name, why))?;
     let notes = vec![if header.start.is_some() { NOTE_ZONE } else { NOTE_BASE }];
     let frame_hz = header.frame_hz;
     let mut reader = Reader {
         name: name.to_owned(),
-        folder: path.to_owned(),
+        beside: place.clone(),
         start,
         frame_hz,
         frames: 0,
@@ -97,7 +100,7 @@ pub(super) fn read(path: &Path, name: &str, base: EventTime) -> Result<Stay, Err
     match header.shape {
         Shape::Segments(segments) => reader.plan = segments.into(),
         Shape::Signals(_) => {
-            let opened = Segment::open(path, &header, &mut reader.blocks, &mut counts);
+            let opened = Segment::open(place, &header, &mut reader.blocks, &mut counts);
             reader.current = Some(opened.map_err(|fault| Error::file(name, fault))?);
         }
     }
@@ -109,8 +112,8 @@ pub(super) fn read(path: &Path, name: &str, base: EventTime) -> Result<Stay, Err
 
 /// Annotations of the `.atr` file beside the header, and the verdict on an alarm (CinC 2015: the alarm
 /// stands at 5:00; its name and verdict are the header's comments).
-fn marks(path: &Path, header: &Header, start: EventTime) -> Result<Vec<Mark>, String> {
-    let mut marks = match fs::read(path.with_extension("atr")) {
+fn marks(place: &Place, header: &Header, start: EventTime) -> Result<Vec<Mark>, String> {
+    let mut marks = match place.with_extension("atr").read() {
         Ok(bytes) => annotations::parse(&bytes, header.frame_hz, start)?,
         Err(_) => Vec::new(),
     };
@@ -126,8 +129,8 @@ fn marks(path: &Path, header: &Header, start: EventTime) -> Result<Vec<Mark>, St
 /// The samples, a second of frames at a time.
 struct Reader {
     name: String,
-    /// The header's path; segments lie beside it.
-    folder: PathBuf,
+    /// The header; segments lie beside it.
+    beside: Place,
     start: EventTime,
     frame_hz: f64,
     /// Frames before the current segment.
@@ -153,8 +156,8 @@ impl Reader {
         self.frames = self.frames.saturating_add(part.frames);
         // `~` is a gap, a part without frames the layout of a record whose channels vary.
         let Some(name) = part.name.filter(|_| part.frames > 0) else { return };
-        let path = self.folder.with_file_name(name + ".hea");
-        match self.open(&path, part.frames) {
+        let place = self.beside.with_file_name(name + ".hea");
+        match self.open(&place, part.frames) {
             Ok(segment) => self.current = Some(segment),
             Err(mut error) => {
                 error.at = At::Record(self.frames - part.frames);
@@ -163,13 +166,13 @@ impl Reader {
         }
     }
 
-    fn open(&mut self, path: &Path, frames: u64) -> Result<Segment, Error> {
-        let mut header = load(path, &self.name)?;
+    fn open(&mut self, place: &Place, frames: u64) -> Result<Segment, Error> {
+        let mut header = load(place, &self.name)?;
         if (header.frame_hz - self.frame_hz).abs() > 1e-6 {
             return Err(Error::header(&self.name, "a segment has another rate than its record"));
         }
         header.frames = Some(frames);
-        Segment::open(path, &header, &mut self.blocks, &mut BTreeMap::new())
+        Segment::open(place, &header, &mut self.blocks, &mut BTreeMap::new())
             .map_err(|fault| Error::file(&self.name, fault))
     }
 

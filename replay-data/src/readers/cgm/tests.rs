@@ -4,7 +4,9 @@ use crate::readers::scratch::Scratch;
 fn stays(text: &str) -> Vec<Result<Stay, Error>> {
     let dir = Scratch::new("cgm");
     let path = dir.file("g.csv", text.as_bytes());
-    (0..series(&path)).map(|i| read(&path, "g", EventTime::from_micros(0), i)).collect()
+    (0..series(&path.as_path().into()))
+        .map(|i| read(&path.as_path().into(), "g", EventTime::from_micros(0), i))
+        .collect()
 }
 
 type Reading = Result<(String, String, Option<f64>), String>;

@@ -6,7 +6,7 @@ const HEAD: &str = "Time,Parameter,Value\n00:00,RecordID,7\n00:00,Age,54\n00:00,
 fn stay(text: &str) -> Result<Stay, Error> {
     let dir = Scratch::new("cinc2012");
     let path = dir.file("set/7.txt", text.as_bytes());
-    read(&path, "7", Options::default().base)
+    read(&path.as_path().into(), "7", Options::default().base)
 }
 
 /// Minutes since admission, line (from 0), what it says; and the faults.
@@ -178,7 +178,7 @@ fn any_bytes_are_read_or_refused() {
             bytes[at] = byte;
             let dir = Scratch::new("cinc2012-bytes");
             let path = dir.file("7.txt", &bytes);
-            if let Ok(stay) = read(&path, "7", Options::default().base) {
+            if let Ok(stay) = read(&path.as_path().into(), "7", Options::default().base) {
                 assert!(stay.count() <= 12);
             }
         }

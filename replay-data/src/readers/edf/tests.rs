@@ -56,7 +56,7 @@ fn annotation(text: &[u8], words: usize) -> Vec<u8> {
 fn open(bytes: &[u8]) -> Result<Stay, Error> {
     let dir = Scratch::new("edf");
     let path = dir.file("x.edf", bytes);
-    read(&path, "x", EventTime::from_micros(0))
+    read(&path.as_path().into(), "x", EventTime::from_micros(0))
 }
 
 fn blocks(stay: Stay) -> (Vec<Arc<WaveformBlock>>, Vec<String>) {

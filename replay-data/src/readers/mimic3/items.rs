@@ -209,23 +209,6 @@ pub(super) const fn drug(item: u32) -> Option<Drug> {
     })
 }
 
-/// A rate's unit as charted: the unit and the factor that turns the number into it.
-pub(super) fn rate_unit(text: &str) -> Option<(Unit, f64)> {
-    let plain: String =
-        text.to_lowercase().replace("hour", "hr").chars().filter(char::is_ascii_alphanumeric).collect();
-    Some(match plain.as_str() {
-        "mcgkgmin" => (Unit::UgPerKgMin, 1.0),
-        "mcgkghr" => (Unit::UgPerKgMin, 1.0 / 60.0),
-        "mgkghr" => (Unit::UgPerKgMin, 1_000.0 / 60.0),
-        "mcgmin" => (Unit::UgPerMin, 1.0),
-        "mghr" => (Unit::MgPerHour, 1.0),
-        "mgmin" => (Unit::MgPerMin, 1.0),
-        "uhr" | "unitshr" => (Unit::UnitPerHour, 1.0),
-        "umin" | "unitsmin" => (Unit::UnitPerMin, 1.0),
-        _ => return None,
-    })
-}
-
 /// A dose's unit as charted; a count of doses is none.
 pub(super) fn dose_unit(text: &str) -> Option<Unit> {
     match text {

@@ -18,7 +18,7 @@ use super::{
         What, Why,
     },
 };
-use crate::readers::{FailureKind, stamps};
+use crate::readers::{FailureKind, infusions, stamps};
 
 pub(super) const ITEM_NOT_READ: &str = "mimic3.item_not_read";
 pub(super) const NO_NUMBER: &str = "mimic3.no_number";
@@ -157,7 +157,7 @@ pub(super) fn output(row: [&str; 6]) -> Verdict {
 /// A rate as charted; `Err` where its unit is not known.
 fn rate(value: Option<f64>, unit: &str) -> Result<Option<Dose>, ()> {
     let Some(value) = value else { return Ok(None) };
-    let (unit, factor) = items::rate_unit(unit).ok_or(())?;
+    let (unit, factor) = infusions::rate_unit(unit).ok_or(())?;
     Ok(Some(Dose { value: value * factor, unit }))
 }
 

@@ -11,13 +11,16 @@ use bedwatch_schemas::{
 };
 
 use super::{
-    NOTES, Told, course, infusions,
+    NOTES, Told, course,
     items::{Part, is_arterial},
     table::Table,
     tables::{Counted, Icu, Person},
     word::{Reason, What, Word},
 };
-use crate::readers::{At, Error, Fault, Format, Item, Labels, Stay};
+use crate::readers::{
+    At, Error, Fault, Format, Item, Labels, Stay,
+    infusions::{self, Said},
+};
 
 const AFTER_THE_STAY: Reason = "mimic3.known_after_the_stay";
 const NOT_ARTERIAL: Reason = "mimic3.gas_not_arterial";
@@ -43,7 +46,8 @@ pub(super) fn stay(
     let (faults, mut words): (Vec<Word>, Vec<Word>) =
         words.iter().partition(|w| matches!(w.what, What::Fault(_)));
     words.sort_by_key(|w| w.at);
-    let stretches = infusions::stretches(&words);
+    let said: Vec<Said> = words.iter().enumerate().filter_map(|(row, w)| said(row, w)).collect();
+    let stretches = infusions::stretches(&said);
     let mut maker = Maker {
         icu,
         patient,
@@ -185,6 +189,16 @@ impl Maker<'_> {
             body,
         }
     }
+}
+
+/// What a word says of an infusion.
+fn said(row: usize, word: &Word) -> Option<Said> {
+    let (drug, item, runs, until) = match word.what {
+        What::Rate { drug, item, rate, until } => (drug, item, rate.is_none_or(|r| r.value > 0.0), until),
+        What::Stop { drug, item } => (drug, item, false, None),
+        _ => return None,
+    };
+    Some(Said { at: word.at, known: word.known, drug, item, runs, until, row })
 }
 
 /// What a word tells the engine; nothing where it is a label or was dealt with.

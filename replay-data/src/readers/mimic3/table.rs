@@ -1,21 +1,10 @@
-//! One table of a folder: a CSV file, plain or gzip, read by line.
-//!
-//! Lines are the records: none of the columns read here holds a line break, and so a quote that is never
-//! closed breaks its own row and not the rest of the table.
+//! The tables of a MIMIC-III folder.
 
-use std::{
-    fs::{self, File},
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 
-use crate::readers::{
-    Fault,
-    lines::{Lines, MAX_TABLE_LINE, csv_fields},
-};
+use crate::readers::csv;
 
 /// A table that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,86 +58,6 @@ impl Table {
 
     /// Its file in a folder, whatever the case of the name; a plain one before a packed one.
     pub(super) fn file(self, folder: &Path) -> Option<PathBuf> {
-        let entries = fs::read_dir(folder).ok()?;
-        let mut files: Vec<(bool, PathBuf)> = entries
-            .filter_map(|e| {
-                let path = e.ok()?.path();
-                let (name, packed) = table_name(&path)?;
-                (name == self.name() && path.is_file()).then_some((packed, path))
-            })
-            .collect();
-        files.sort();
-        files.into_iter().next().map(|(_, path)| path)
+        csv::file(folder, self.name())
     }
-}
-
-/// The upper-case name of the table that a file's name says, and whether it is packed.
-pub(super) fn table_name(path: &Path) -> Option<(String, bool)> {
-    let name = path.file_name()?.to_string_lossy().to_uppercase();
-    let packed = name.ends_with(".CSV.GZ");
-    let stem = name.strip_suffix(".GZ").unwrap_or(&name).strip_suffix(".CSV")?;
-    Some((stem.to_owned(), packed))
-}
-
-fn lines(path: &Path) -> std::io::Result<Lines<Box<dyn BufRead>>> {
-    let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
-    let packed = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-    let input: Box<dyn BufRead> = if packed {
-        Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)))
-    } else {
-        Box::new(file)
-    };
-    Ok(Lines::new(input, MAX_TABLE_LINE))
-}
-
-/// The column names of a table, upper case.
-pub(super) fn header(path: &Path) -> std::io::Result<Vec<String>> {
-    let first = lines(path)?.next().transpose()?;
-    let text = first.and_then(|l| l.text()).unwrap_or_default();
-    Ok(csv_fields(&text).iter().map(|n| n.to_uppercase()).collect())
-}
-
-/// Calls `each` with the line and the wanted columns of every row (whose it is, and what it says); `None`
-/// where the row has not as many fields as the header, or is longer than 64 KiB.
-///
-/// # Errors
-/// When the table cannot be read, or not to its end, or a column is missing.
-pub(super) fn rows<const M: usize, const N: usize>(
-    path: &Path,
-    ids: [&'static str; M],
-    wanted: [&'static str; N],
-    mut each: impl FnMut(u64, Option<([&str; M], [&str; N])>),
-) -> Result<(), Fault> {
-    let io = |e: std::io::Error| Fault::Io(e.kind());
-    let names = header(path).map_err(io)?;
-    let (ids, wanted) = (columns(&names, ids)?, columns(&names, wanted)?);
-    for line in lines(path).map_err(io)?.skip(1) {
-        let line = line.map_err(io)?;
-        let Some(text) = line.text() else {
-            each(line.number, None);
-            continue;
-        };
-        if text.trim().is_empty() {
-            continue;
-        }
-        let quoted;
-        let fields: Vec<&str> = if text.contains('"') {
-            quoted = csv_fields(&text);
-            quoted.iter().map(String::as_str).collect()
-        } else {
-            text.split(',').map(str::trim).collect()
-        };
-        let row = (fields.len() == names.len()).then(|| (ids.map(|c| fields[c]), wanted.map(|c| fields[c])));
-        each(line.number, row);
-    }
-    Ok(())
-}
-
-fn columns<const N: usize>(names: &[String], wanted: [&'static str; N]) -> Result<[usize; N], Fault> {
-    let mut columns = [0; N];
-    for (column, name) in columns.iter_mut().zip(wanted) {
-        let found = names.iter().position(|n| n == name);
-        *column = found.ok_or_else(|| Fault::Header(format!("there is no column {name}")))?;
-    }
-    Ok(columns)
 }

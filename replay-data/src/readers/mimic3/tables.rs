@@ -14,11 +14,13 @@ use bedwatch_schemas::{
 
 use super::{
     Told, rows,
-    spool::{Sorter, Spool},
-    table::{self, Table},
+    table::Table,
     word::{Reason, Verdict, What, Why, Word},
 };
-use crate::readers::{At, Fault};
+use crate::readers::{
+    At, Fault, csv,
+    spool::{Sorter, Spool},
+};
 
 /// What happened to a patient so long before the unit is known at the admission to it.
 const BEFORE: Span = Span::hours(24);
@@ -59,7 +61,7 @@ pub(super) struct Counted {
 
 /// What the pass over the tables gave.
 pub(super) struct Sorted {
-    pub spool: Spool,
+    pub spool: Spool<Word>,
     pub counts: Vec<Counted>,
     pub faults: Vec<Told>,
 }
@@ -85,7 +87,7 @@ impl Tables {
         let (mut stays, mut faults) = (Vec::new(), Vec::new());
         let ids = ["SUBJECT_ID", "HADM_ID", "ICUSTAY_ID"];
         let wanted = ["DBSOURCE", "FIRST_CAREUNIT", "INTIME", "OUTTIME"];
-        table::rows(&file, ids, wanted, |line, row| match row.ok_or(Why::Width).and_then(icu) {
+        csv::rows(&file, ids, wanted, |line, row| match row.ok_or(Why::Width).and_then(icu) {
             Ok(stay) => stays.push(stay),
             Err(why) => {
                 let at = At::Row(Table::IcuStays.name(), line);
@@ -135,7 +137,7 @@ struct Pass<'a> {
     stays: &'a [Icu],
     of_id: BTreeMap<u64, u32>,
     of_subject: BTreeMap<u64, Vec<u32>>,
-    sorter: Sorter,
+    sorter: Sorter<Word>,
     counts: Vec<Counted>,
     faults: Vec<Told>,
     /// What kept a word from being written.
@@ -241,7 +243,7 @@ impl<'a> Pass<'a> {
     }
 
     fn patients(&mut self, file: &Path) -> Result<(), Fault> {
-        table::rows(file, ["SUBJECT_ID"], ["GENDER", "DOB"], |line, row| {
+        csv::rows(file, ["SUBJECT_ID"], ["GENDER", "DOB"], |line, row| {
             let read = row.ok_or(Why::Width).and_then(|([subject], [sex, born])| {
                 let sex = match sex {
                     "F" => Some(Sex::Female),
@@ -268,7 +270,7 @@ impl<'a> Pass<'a> {
             of_admission.entry(stay.admission).or_default().push(number);
         }
         let wanted = ["ADMITTIME", "DEATHTIME", "HOSPITAL_EXPIRE_FLAG"];
-        table::rows(file, ["HADM_ID"], wanted, |line, row| {
+        csv::rows(file, ["HADM_ID"], wanted, |line, row| {
             let read = row.ok_or(Why::Width).and_then(|([id], [admitted, died, flag])| {
                 let died = if died.is_empty() { None } else { Some(rows::time(died)?) };
                 let flag = match flag {
@@ -300,7 +302,7 @@ impl<'a> Pass<'a> {
 
     fn transfers(&mut self, file: &Path) -> Result<(), Fault> {
         let table = Table::Transfers;
-        table::rows(file, ["ICUSTAY_ID"], ["INTIME", "CURR_CAREUNIT"], |line, row| {
+        csv::rows(file, ["ICUSTAY_ID"], ["INTIME", "CURR_CAREUNIT"], |line, row| {
             let Some(([id], row)) = row else { return self.fault(table, line, 0, Why::Width) };
             if id.is_empty() {
                 return self.left(0, OUTSIDE_ANY_STAY);
@@ -324,7 +326,7 @@ impl<'a> Pass<'a> {
         wanted: [&'static str; N],
         read: fn([&str; N]) -> Verdict,
     ) -> Result<(), Fault> {
-        table::rows(file, ["ICUSTAY_ID", "SUBJECT_ID"], wanted, |line, row| {
+        csv::rows(file, ["ICUSTAY_ID", "SUBJECT_ID"], wanted, |line, row| {
             let Some(([id, subject], row)) = row else { return self.fault(table, line, 0, Why::Width) };
             if id.is_empty() {
                 return self.by_time(table, line, subject, Span::ZERO, read(row));
@@ -345,7 +347,7 @@ impl<'a> Pass<'a> {
         wanted: [&'static str; N],
         read: fn([&str; N]) -> Verdict,
     ) -> Result<(), Fault> {
-        table::rows(file, ["SUBJECT_ID"], wanted, |line, row| {
+        csv::rows(file, ["SUBJECT_ID"], wanted, |line, row| {
             let Some(([subject], row)) = row else { return self.fault(table, line, 0, Why::Width) };
             self.by_time(table, line, subject, BEFORE, read(row));
         })

@@ -9,7 +9,7 @@ use bedwatch_schemas::{
 use serde::{Deserialize, Serialize};
 
 use super::{items::Part, table::Table};
-use crate::readers::FailureKind;
+use crate::readers::{FailureKind, spool::OfStay};
 
 /// A row that is read, of one stay.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,12 @@ pub(super) struct Word {
     pub known: ArrivalTime,
     /// What it says.
     pub what: What,
+}
+
+impl OfStay for Word {
+    fn stay(&self) -> usize {
+        self.stay as usize
+    }
 }
 
 /// What a row says.

@@ -6,7 +6,7 @@ const BASE: i64 = 946_684_800_000_000;
 fn stay(text: &str) -> Result<Stay, Error> {
     let dir = Scratch::new("psv");
     let path = dir.file("p000001.psv", text.as_bytes());
-    read(&path, "p000001", Options::default().base)
+    read(&path.as_path().into(), "p000001", Options::default().base)
 }
 
 /// Hours since the base, signal, value, whether plausible.

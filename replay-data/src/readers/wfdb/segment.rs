@@ -2,9 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::{self, BufReader, Seek, SeekFrom},
-    path::Path,
 };
 
 use bedwatch_schemas::waveform::SampleRate;
@@ -17,6 +15,7 @@ use crate::readers::{
     blocks::{Blocks, Slot},
     channels::{self, LEAST_RATE_HZ, Meaning},
     error::Fault,
+    place::{Input, Place},
 };
 
 /// The most samples of a file read at once.
@@ -32,7 +31,7 @@ pub struct Segment {
 }
 
 struct SignalFile {
-    samples: Samples<BufReader<File>>,
+    samples: Samples<BufReader<Input>>,
     channels: Vec<Channel>,
     per_frame: usize,
 }
@@ -55,10 +54,10 @@ struct Take {
 }
 
 impl Segment {
-    /// Opens the signal files of a header at `path` and adds the channels taken to `blocks`; those left
+    /// Opens the signal files of a header at `place` and adds the channels taken to `blocks`; those left
     /// out are counted by reason.
     pub fn open(
-        path: &Path,
+        place: &Place,
         header: &Header,
         blocks: &mut Blocks,
         counts: &mut BTreeMap<&'static str, u64>,
@@ -69,7 +68,7 @@ impl Segment {
         let mut files = Vec::new();
         let mut lacking = None;
         for (number, group) in signals.chunk_by(|a, b| a.file == b.file && a.file != "~").enumerate() {
-            match open_file(path, header, group, blocks, counts) {
+            match open_file(place, header, group, blocks, counts) {
                 Ok(file) => files.extend(file),
                 Err(Fault::Io(io::ErrorKind::NotFound)) => {
                     *counts.entry("wfdb.channel_of_missing_file").or_default() += group.len() as u64;
@@ -120,7 +119,7 @@ impl Segment {
 
 /// One signal file; `None` where the engine takes none of its channels.
 fn open_file(
-    path: &Path,
+    place: &Place,
     header: &Header,
     signals: &[Signal],
     blocks: &mut Blocks,
@@ -143,7 +142,7 @@ fn open_file(
     if signals.iter().any(|s| s.format != first.format) {
         return Err(Fault::Unsupported("one signal file in several formats".into()));
     }
-    let mut file = File::open(path.with_file_name(&first.file)).map_err(|e| Fault::Io(e.kind()))?;
+    let mut file = place.with_file_name(&first.file).open().map_err(|e| Fault::Io(e.kind()))?;
     file.seek(SeekFrom::Start(first.offset)).map_err(|e| Fault::Io(e.kind()))?;
     let channels = signals.iter().zip(wanted).map(|(signal, wanted)| Channel {
         per_frame: signal.per_frame,

@@ -11,7 +11,7 @@ fn open(files: &[(&str, &[u8])], header: &str) -> Result<Stay, Error> {
     for (name, bytes) in files {
         dir.file(name, bytes);
     }
-    let mut stay = read(&dir.path().join(header), "x", EventTime::from_micros(0))?;
+    let mut stay = read(&dir.path().join(header).as_path().into(), "x", EventTime::from_micros(0))?;
     // Read now: the folder goes when this returns.
     let items: Vec<_> = stay.by_ref().collect();
     stay.items = Box::new(items.into_iter());

@@ -7,19 +7,30 @@
 use std::{
     fs::File,
     io::{self, BufWriter, Read, Seek, SeekFrom, Write},
+    marker::PhantomData,
     sync::{Mutex, PoisonError},
 };
 
-use super::word::Word;
+use serde::{Serialize, de::DeserializeOwned};
 
 /// Stays of one part, and the most parts (open files) there are.
 const STAYS_OF_PART: usize = 64;
 const MOST_PARTS: usize = 256;
 
+/// The most bytes of one word.
+const WORD: usize = 96;
+
+/// What is sorted.
+pub trait OfStay: Serialize + DeserializeOwned {
+    /// The number of the stay it is of.
+    fn stay(&self) -> usize;
+}
+
 /// Takes words in any order of stays.
-pub(super) struct Sorter {
+pub struct Sorter<W> {
     stays: usize,
     parts: Vec<BufWriter<File>>,
+    of: PhantomData<fn(W)>,
 }
 
 /// A word's bytes cannot be written or read back.
@@ -27,20 +38,20 @@ fn odd(_: postcard::Error) -> io::Error {
     io::Error::from(io::ErrorKind::InvalidData)
 }
 
-impl Sorter {
-    pub(super) fn new(stays: usize) -> io::Result<Self> {
+impl<W: OfStay> Sorter<W> {
+    pub fn new(stays: usize) -> io::Result<Self> {
         let parts = stays.div_ceil(STAYS_OF_PART).clamp(1, MOST_PARTS);
         let part = |_| Ok(BufWriter::new(tempfile::tempfile()?));
-        Ok(Self { stays, parts: (0..parts).map(part).collect::<io::Result<_>>()? })
+        Ok(Self { stays, parts: (0..parts).map(part).collect::<io::Result<_>>()?, of: PhantomData })
     }
 
-    pub(super) fn push(&mut self, word: &Word) -> io::Result<()> {
-        let part = word.stay as usize % self.parts.len();
-        let mut bytes = [0; 96];
+    pub fn push(&mut self, word: &W) -> io::Result<()> {
+        let part = word.stay() % self.parts.len();
+        let mut bytes = [0; WORD];
         self.parts[part].write_all(postcard::to_slice(word, &mut bytes).map_err(odd)?)
     }
 
-    pub(super) fn sorted(self) -> io::Result<Spool> {
+    pub fn sorted(self) -> io::Result<Spool<W>> {
         let mut out = BufWriter::new(tempfile::tempfile()?);
         let (mut places, mut at) = (vec![(0, 0); self.stays], 0_u64);
         for part in self.parts {
@@ -48,24 +59,25 @@ impl Sorter {
             file.seek(SeekFrom::Start(0))?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
-            let mut words = decode(&bytes)?;
-            words.sort_by_key(|w| w.stay);
-            for of_stay in words.chunk_by(|a, b| a.stay == b.stay) {
+            let mut words: Vec<W> = decode(&bytes)?;
+            words.sort_by_key(OfStay::stay);
+            for of_stay in words.chunk_by(|a, b| a.stay() == b.stay()) {
                 let begin = at;
                 for word in of_stay {
-                    let mut bytes = [0; 96];
+                    let mut bytes = [0; WORD];
                     let bytes = postcard::to_slice(word, &mut bytes).map_err(odd)?;
                     out.write_all(bytes)?;
                     at += bytes.len() as u64;
                 }
-                places[of_stay[0].stay as usize] = (begin, at - begin);
+                places[of_stay[0].stay()] = (begin, at - begin);
             }
         }
-        Ok(Spool { file: Mutex::new(out.into_inner().map_err(io::IntoInnerError::into_error)?), places })
+        let file = Mutex::new(out.into_inner().map_err(io::IntoInnerError::into_error)?);
+        Ok(Spool { file, places, of: PhantomData })
     }
 }
 
-fn decode(mut bytes: &[u8]) -> io::Result<Vec<Word>> {
+fn decode<W: OfStay>(mut bytes: &[u8]) -> io::Result<Vec<W>> {
     let mut words = Vec::new();
     while !bytes.is_empty() {
         let (word, rest) = postcard::take_from_bytes(bytes).map_err(odd)?;
@@ -76,14 +88,15 @@ fn decode(mut bytes: &[u8]) -> io::Result<Vec<Word>> {
 }
 
 /// The words, to be asked for by stay.
-pub(super) struct Spool {
+pub struct Spool<W> {
     file: Mutex<File>,
     /// First byte and length of each stay.
     places: Vec<(u64, u64)>,
+    of: PhantomData<fn() -> W>,
 }
 
-impl Spool {
-    pub(super) fn of(&self, stay: usize) -> io::Result<Vec<Word>> {
+impl<W: OfStay> Spool<W> {
+    pub fn of(&self, stay: usize) -> io::Result<Vec<W>> {
         let (start, length) = self.places[stay];
         let mut bytes = vec![0; length as usize];
         {

@@ -1,0 +1,60 @@
+//! The tables of an eICU folder that are read.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::readers::csv;
+
+/// A table that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Table {
+    Patient,
+    VitalPeriodic,
+    VitalAperiodic,
+    Lab,
+    RespiratoryCharting,
+    RespiratoryCare,
+    InfusionDrug,
+    Medication,
+    MicroLab,
+    Treatment,
+    IntakeOutput,
+}
+
+impl Table {
+    pub(super) const ALL: [Self; 11] = [
+        Self::Patient,
+        Self::VitalPeriodic,
+        Self::VitalAperiodic,
+        Self::Lab,
+        Self::RespiratoryCharting,
+        Self::RespiratoryCare,
+        Self::InfusionDrug,
+        Self::Medication,
+        Self::MicroLab,
+        Self::Treatment,
+        Self::IntakeOutput,
+    ];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Patient => "patient",
+            Self::VitalPeriodic => "vitalPeriodic",
+            Self::VitalAperiodic => "vitalAperiodic",
+            Self::Lab => "lab",
+            Self::RespiratoryCharting => "respiratoryCharting",
+            Self::RespiratoryCare => "respiratoryCare",
+            Self::InfusionDrug => "infusionDrug",
+            Self::Medication => "medication",
+            Self::MicroLab => "microLab",
+            Self::Treatment => "treatment",
+            Self::IntakeOutput => "intakeOutput",
+        }
+    }
+
+    /// Its file in a folder.
+    pub(super) fn file(self, folder: &Path) -> Option<PathBuf> {
+        csv::file(folder, self.name())
+    }
+}
