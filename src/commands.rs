@@ -122,6 +122,11 @@ fn load_config(file: Option<&PathBuf>) -> anyhow::Result<crate::config::Config> 
     Ok(crate::config::Config::load(file.map(PathBuf::as_path), &environment()?)?)
 }
 
+/// How many threads to use where nobody says.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Our variables of the environment.
 fn environment() -> anyhow::Result<std::collections::BTreeMap<String, String>> {
     let named = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v)));

@@ -72,6 +72,15 @@ pub fn models_folder(configured: &Path) -> PathBuf {
 /// When the library or a configured bundle is missing, damaged or does not fit; each with its reason
 /// and what to do.
 pub fn models(config: &Config) -> anyhow::Result<Models> {
+    models_for(config, 1)
+}
+
+/// The same for so many threads that ask side by side: each model has that many sessions.
+///
+/// # Errors
+/// As [`models`].
+pub fn models_for(config: &Config, threads: usize) -> anyhow::Result<Models> {
+    let sessions = threads.max(1);
     let server = match config.narrator.backend {
         config::Backend::Onnx => None,
         config::Backend::OpenAi => {
@@ -100,14 +109,14 @@ pub fn models(config: &Config) -> anyhow::Result<Models> {
     let encoder = match config.encoder.as_str() {
         "" => None,
         name => {
-            let loaded = Encoder::load_for(&runtime, &open(name)?, 1, &config.site);
+            let loaded = Encoder::load_for(&runtime, &open(name)?, sessions, &config.site);
             Some(Arc::new(loaded.with_context(|| format!("the model bundle {name} is refused"))?))
         }
     };
     let fusion = match (&encoder, config.fusion.as_str()) {
         (None, _) | (_, "") => None,
         (Some(encoder), name) => {
-            let loaded = Fusion::load(&runtime, &open(name)?, 1, encoder.model());
+            let loaded = Fusion::load(&runtime, &open(name)?, sessions, encoder.model());
             Some(Arc::new(loaded.with_context(|| format!("the model bundle {name} is refused"))?))
         }
     };
@@ -115,7 +124,7 @@ pub fn models(config: &Config) -> anyhow::Result<Models> {
     let writer = match (server, config.narrator.as_str()) {
         (Some(writer), _) => writer,
         (None, "") => Writer::new(None),
-        (None, name) => Writer::new(Some(paired(&runtime, &open(name)?, view)?)),
+        (None, name) => Writer::new(Some(paired(&runtime, &open(name)?, sessions, view)?)),
     };
     Ok(Models { encoder, fusion, writer: Arc::new(writer) })
 }
@@ -137,8 +146,13 @@ pub fn bundles(config: &Config) -> anyhow::Result<Vec<(ModelRef, String)>> {
 }
 
 /// A narrator that takes the embeddings of this model, where it was trained beside it.
-fn paired(runtime: &Runtime, bundle: &Bundle, view: Option<&ModelRef>) -> anyhow::Result<Narrator> {
-    let mut narrator = Narrator::load(runtime, bundle, 1)?;
+fn paired(
+    runtime: &Runtime,
+    bundle: &Bundle,
+    sessions: usize,
+    view: Option<&ModelRef>,
+) -> anyhow::Result<Narrator> {
+    let mut narrator = Narrator::load(runtime, bundle, sessions)?;
     if let Some(view) = view
         && !narrator.pair(view)
     {

@@ -132,7 +132,7 @@ fn export(args: &Export) -> anyhow::Result<()> {
     // Nobody reads the words here.
     let mut quiet = config.clone();
     quiet.models.narrator.clear();
-    let models = setup::models(&quiet)?;
+    let models = setup::models_for(&quiet, args.threads)?;
     let options = Options {
         core: Arc::new(config.core()?),
         cell: Span::millis(config.engine.cell_millis),

@@ -60,10 +60,10 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
 }
 
 /// The configured encoder, without a narrator.
-fn encoder(mut config: Config) -> anyhow::Result<Option<Arc<Encoder>>> {
+fn encoder(mut config: Config, threads: usize) -> anyhow::Result<Option<Arc<Encoder>>> {
     config.models.narrator.clear();
     config.narrator.backend = Backend::Onnx;
-    Ok(setup::models(&config)?.encoder)
+    Ok(setup::models_for(&config, threads)?.encoder)
 }
 
 fn export(args: &Export) -> anyhow::Result<()> {
@@ -76,14 +76,15 @@ fn export(args: &Export) -> anyhow::Result<()> {
     }
     let release = Release::open(&config, &args.release)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("{} cannot be made", args.out.display()))?;
-    let encoder = if args.embed { encoder(config.clone())? } else { None };
+    let threads = args.threads.unwrap_or_else(super::cores);
+    let encoder = if args.embed { encoder(config.clone(), threads)? } else { None };
     let options = export::Options {
         core: Arc::new(config.core()?),
         cell: Span::millis(config.engine.cell_millis),
         moments_every: args.moments_every,
         encoder,
         release: Arc::new(release),
-        threads: args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        threads,
     };
     let clock = SystemClock::default();
     let (begun, progress) = (clock.now(), Progress::new(sources.len()));

@@ -71,7 +71,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     if sources.is_empty() {
         bail!("nothing to replay was found under the given paths");
     }
-    let models = setup::models(&config)?;
+    let threads = args.threads.unwrap_or_else(super::cores);
+    let models = setup::models_for(&config, threads)?;
     let writer = models.writer.clone();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let core = Arc::new(config.core()?);
@@ -79,7 +80,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         core: core.clone(),
         cell: Span::millis(config.engine.cell_millis),
         models,
-        threads: args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        threads,
         batch: args.batch,
         speed: speed(&args.speed)?,
         clock: clock.clone(),
