@@ -64,7 +64,9 @@ impl Input {
         match self {
             Input::Record(Entry { stamp, record }) => {
                 hasher.update(record.stream.name().as_bytes()).update(&stamp.as_micros().to_le_bytes());
-                hasher.update(&(record.payload.len() as u64).to_le_bytes()).update(&record.payload);
+                for bytes in [record.key.as_deref().unwrap_or_default().as_bytes(), &record.payload] {
+                    hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+                }
             }
             // A hasher takes whatever is written, and an event is plain data.
             Input::Event(event) => drop(serde_json::to_writer(hasher, event)),
