@@ -114,7 +114,7 @@ impl fmt::Debug for Item {
 }
 
 /// What was recorded as the truth about a stay.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Labels {
     /// One label an hour (CinC 2019).
     Hourly(Vec<Hour>),
@@ -132,7 +132,7 @@ pub enum Labels {
 }
 
 /// What happened to a patient during a recorded stay, as far as it was charted.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Course {
     /// When the stay in the unit began.
     pub begins: EventTime,
@@ -145,7 +145,7 @@ pub struct Course {
 }
 
 /// Something a deterioration alert should foretell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Failure {
     /// When it began; the stay's beginning, where the patient came with it.
     pub at: EventTime,
@@ -170,7 +170,7 @@ pub enum FailureKind {
 }
 
 /// The labels of one hour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Hour {
     /// ICULOS: hours since ICU admission, from 1.
     pub hour: u32,
@@ -183,7 +183,7 @@ pub struct Hour {
 }
 
 /// A mark on the time axis.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Mark {
     /// Where it begins.
     pub at: EventTime,
@@ -275,6 +275,25 @@ enum Tables {
 }
 
 impl StaySource {
+    /// The files on disk that it is read from: its own, or the archive that it is a member of, or the
+    /// folder of its tables; of a WFDB record also the samples that bear its name.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        if let Some(archive) = &self.archive {
+            return vec![archive.path().to_owned()];
+        }
+        if self.tables.is_some() {
+            return self.path.parent().map(Path::to_owned).into_iter().collect();
+        }
+        let mut files = vec![self.path.clone()];
+        if self.format == Format::Wfdb {
+            files.extend(
+                ["dat", "mat"].map(|e| self.path.with_extension(e)).into_iter().filter(|p| p.is_file()),
+            );
+        }
+        files
+    }
+
     /// Opens the file, checks its header and gives the stay.
     ///
     /// # Errors
