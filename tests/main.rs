@@ -22,6 +22,7 @@ mod lies;
 mod llama;
 mod parity;
 mod privacy;
+mod readers;
 mod real_kafka;
 mod rerun;
 mod shared_data;

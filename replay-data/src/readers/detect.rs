@@ -7,6 +7,7 @@ use super::{
     error::{Error, Fault},
     hl7,
     lines::latin,
+    parquet,
     place::Place,
     psv, safe_name, wfdb,
 };
@@ -34,11 +35,13 @@ pub enum Format {
     Mimic3,
     /// eICU tables, by their folder.
     Eicu,
+    /// Tables in Parquet.
+    Parquet,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 10] = [
+    pub const ALL: [Format; 11] = [
         Self::Psv,
         Self::Cinc2012,
         Self::Hl7v2,
@@ -49,6 +52,7 @@ impl Format {
         Self::CgmCsv,
         Self::Mimic3,
         Self::Eicu,
+        Self::Parquet,
     ];
 
     /// The name on the command line and in reports.
@@ -65,6 +69,7 @@ impl Format {
             Self::CgmCsv => "cgm",
             Self::Mimic3 => "mimic3",
             Self::Eicu => "eicu",
+            Self::Parquet => "parquet",
         }
     }
 
@@ -86,6 +91,7 @@ impl Format {
             Self::Edf => &["edf", "bdf", "rec"],
             Self::Wfdb => &["hea"],
             Self::CgmCsv => &["csv"],
+            Self::Parquet => &["parquet"],
         }
     }
 
@@ -114,6 +120,11 @@ pub(super) fn detect_at(place: &Place) -> Result<Format, Error> {
     let mut head = Vec::new();
     let file = place.open().map_err(|e| Error::io(&name, &e))?;
     file.take(HEAD).read_to_end(&mut head).map_err(|e| Error::io(&name, &e))?;
+    if parquet::begins(&head) {
+        // What its columns are stands at its end.
+        let found = parquet::is_table(place).then_some(Format::Parquet);
+        return found.ok_or_else(|| Error::file(&name, Fault::Unrecognised));
+    }
     by_content(&head, path).ok_or_else(|| Error::file(&name, Fault::Unrecognised))
 }
 

@@ -14,9 +14,9 @@ use super::{
     detect::detect_at,
     eicu,
     error::{Error, Fault},
-    mimic3,
+    mimic3, parquet,
     place::Place,
-    safe_name, wfdb,
+    safe, safe_name, wfdb,
 };
 
 /// Folders deeper than this are not entered, so that a loop of links ends.
@@ -59,8 +59,11 @@ pub fn survey(path: &Path, options: &Options) -> Result<Survey, Error> {
         }
         let place = Place::from(path);
         let place = wfdb::header_beside(&place).unwrap_or(place);
-        let format = options.format.map_or_else(|| detect_at(&place), Ok)?;
-        add(&mut found, &place, format, options);
+        match options.format.map_or_else(|| detect_at(&place), Ok)? {
+            Format::Parquet => add_parquet(&mut found, vec![place], options)?,
+            format => add(&mut found, &place, format, options),
+        }
+        tell_apart(&mut found.stays);
         return Ok(found);
     }
     let mut files = Vec::new();
@@ -97,10 +100,24 @@ fn packed(archive: Archive, options: &Options) -> Result<Survey, Error> {
 /// Adds the stays of files, which come in order.
 fn several(mut found: Survey, places: Vec<Place>, name: &str, options: &Options) -> Result<Survey, Error> {
     let segments: BTreeSet<PathBuf> = places.iter().flat_map(wfdb::segments).collect();
-    for place in &places {
-        match format_within(place, options) {
+    let places: Vec<(Place, Option<Format>)> =
+        places.into_iter().map(|place| (place.clone(), format_within(&place, options))).collect();
+    let is_parquet =
+        |(place, format): &(Place, Option<Format>)| (*format == Some(Format::Parquet)).then(|| place.clone());
+    let (mut sets, repeated) = parquet::grouped(places.iter().filter_map(is_parquet).collect());
+    for (place, format) in &places {
+        match format {
             Some(Format::Wfdb) if segments.contains(place.path()) => {}
-            Some(format) => add(&mut found, place, format, options),
+            Some(Format::Parquet) => {
+                let is_first = |set: &Vec<Place>| set[0].path() == place.path();
+                if let Some(set) = sets.iter_mut().find(|set| is_first(set)) {
+                    add_parquet(&mut found, std::mem::take(set), options)?;
+                    sets.retain(|set| !set.is_empty());
+                } else if repeated.iter().any(|p| p.path() == place.path()) {
+                    found.others.push(place.path().to_owned());
+                }
+            }
+            Some(format) => add(&mut found, place, *format, options),
             None if wfdb::header_beside(place).is_some() => {}
             None => found.others.push(place.path().to_owned()),
         }
@@ -155,6 +172,24 @@ fn add_tables(found: &mut Survey, folder: &Path, format: Format, options: &Optio
         base: options.base,
         archive: None,
         tables: Some(tables.clone()),
+    }));
+    Ok(())
+}
+
+/// The stays of Parquet tables that belong together, named by their patients.
+fn add_parquet(found: &mut Survey, places: Vec<Place>, options: &Options) -> Result<(), Error> {
+    let Some(first) = places.first().cloned() else { return Ok(()) };
+    let tables = parquet::Tables::open(places);
+    let tables = Arc::new(tables.map_err(|fault| Error::file(&safe_name(first.path()), fault))?);
+    let names = tables.patients().iter().map(|id| safe(id.as_str()));
+    found.stays.extend(names.enumerate().map(|(series, name)| StaySource {
+        name,
+        path: tables.path(),
+        format: Format::Parquet,
+        series,
+        base: options.base,
+        archive: first.archive().cloned(),
+        tables: Some(Tables::Parquet(tables.clone())),
     }));
     Ok(())
 }
