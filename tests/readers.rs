@@ -10,14 +10,18 @@ mod peers;
 use std::path::{Path, PathBuf};
 
 use bedwatch_replay_data::readers::{
-    Fault, Format, Options, open,
+    Fault, Format, Item, Options, open,
     raw::{self, Annotation, Recording},
+};
+use bedwatch_schemas::{
+    event::{Body, Event},
+    signal::SignalClass,
 };
 use compare::Tally;
 use peers::Said;
 use serde_json::{Value, json};
 
-use crate::support::{Folder, shared};
+use crate::support::{Folder, bedwatch, ok, shared};
 
 /// Reads annotations as wfdb-python tells them: bytes as they are, no comment at the beginning (it takes
 /// all of those for definitions).
@@ -165,7 +169,7 @@ fn edf(packages: &Path, files: &[PathBuf], tally: &mut Tally) -> (usize, Vec<(Pa
             continue;
         }
         let notes = recording.notes.clone();
-        let begin = compare::samples(recording, said, tally).map_or(0, |stretch| stretch.at.0);
+        let begin = compare::samples(recording, said, tally).map_or(0, |portion| portion.at.0);
         let secs = |micros: i64| micros as f64 / 1e6;
         let ours =
             notes.into_iter().map(|(at, lasts, text)| (secs(at.0 - begin), lasts.map(|s| secs(s.0)), text));
@@ -219,9 +223,55 @@ fn what_edfio_and_pyedflib_write_is_what_they_read() {
     // pyedflib reads no file with gaps.
     assert_eq!(refused, [(folder.join("gap.edf"), 1)]);
     assert!(tally.faults.is_empty(), "{:?}", tally.faults);
-    let gap = |recording: Recording| recording.stretches.map(|s| s.unwrap().at.0).collect::<Vec<_>>();
+    let gap = |recording: Recording| recording.portions.map(|s| s.unwrap().at.0).collect::<Vec<_>>();
     let at = gap(raw::recording(&folder.join("gap.edf")).unwrap());
     // Records of 2 s from 0.5 s on; the fourth and later ones come 100.5 s later.
     let want = [0.5, 2.5, 4.5, 107.0, 109.0, 111.0].map(|secs| (secs * 1e6) as i64);
     assert_eq!(at, want);
+}
+
+/// A value of a stay: patient, signal, value, time, arrival.
+type Coded = (String, &'static str, String, String, String);
+
+/// The laboratory and charted values of stays, as `events.parquet` of an export has them.
+fn coded(path: &Path) -> Vec<Coded> {
+    let mut found = Vec::new();
+    for source in open(path, &Options::default()).unwrap() {
+        for item in source.read().unwrap() {
+            let Item::Event(Event { patient, event_time, arrival, body: Body::Numeric(n), .. }) =
+                item.unwrap()
+            else {
+                continue;
+            };
+            if n.plausible && n.signal.info().class != SignalClass::Vital {
+                let (value, at) = (format!("{:?}", n.value), event_time.to_string());
+                let arrival = arrival.as_event_time().to_string();
+                found.push((patient.as_str().to_owned(), n.signal.name(), value, at, arrival));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_engines_own_tables_are_read_back_as_the_stays_they_are_of() {
+    let stays = Path::new(env!("CARGO_MANIFEST_DIR")).join("replay-data/samples/psv");
+    let out = Folder::new("readers-export");
+    ok(bedwatch().args(["features", "export"]).arg(&stays).arg("--out").arg(out.path()));
+    let (before, after) = (coded(&stays), coded(out.path()));
+    assert!(before.len() > 100, "{}", before.len());
+    assert_eq!(before, after);
+    let sources = open(out.path(), &Options::default()).unwrap();
+    assert!(sources.iter().all(|s| s.format == Format::Parquet));
+    assert_eq!(sources.len(), 4);
+    for source in sources {
+        let stay = source.read().unwrap();
+        assert!(stay.counts.keys().all(|why| *why == "parquet.row_without_values"), "{:?}", stay.counts);
+        let vital = |item: &Item| match item {
+            Item::Event(Event { body: Body::Numeric(n), .. }) => n.signal.info().class == SignalClass::Vital,
+            _ => false,
+        };
+        assert!(stay.filter(|item| vital(item.as_ref().unwrap())).count() > 100, "{}", source.name);
+    }
 }

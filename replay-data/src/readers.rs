@@ -275,6 +275,7 @@ enum Tables {
     Mimic3(Arc<mimic3::Tables>),
     Eicu(Arc<eicu::Tables>),
     Parquet(Arc<parquet::Tables>),
+    FhirBulk(Arc<fhir::bulk::Export>),
 }
 
 impl StaySource {
@@ -305,10 +306,11 @@ impl StaySource {
             Format::Edf => edf::read(place, name, base),
             Format::Wfdb => wfdb::read(place, name, base),
             Format::CgmCsv => cgm::read(place, name, base, self.series),
-            Format::Mimic3 | Format::Eicu | Format::Parquet => match &self.tables {
+            Format::Mimic3 | Format::Eicu | Format::Parquet | Format::FhirBulk => match &self.tables {
                 Some(Tables::Mimic3(tables)) => mimic3::read(tables, name, self.series),
                 Some(Tables::Eicu(tables)) => eicu::read(tables, name, self.series),
                 Some(Tables::Parquet(tables)) => parquet::read(tables, name, self.series),
+                Some(Tables::FhirBulk(export)) => fhir::bulk::read(export, name, self.series),
                 None => Err(Error::header(
                     name,
                     "a table alone is no stay; name the folder, its ICUSTAYS or its patient",

@@ -2,7 +2,7 @@
 
 use bedwatch_replay_data::readers::{
     Error,
-    raw::{NO_SAMPLE, Recording, Stretch},
+    raw::{NO_SAMPLE, Portion, Recording},
 };
 
 use super::peers::{Said, Samples};
@@ -24,7 +24,7 @@ fn is_same(ours: f64, theirs: f64, largest: f64) -> bool {
 }
 
 /// Compares a whole recording; every sample of either must be in the other.
-pub fn samples(recording: Recording, said: &Said, tally: &mut Tally) -> Option<Stretch> {
+pub fn samples(recording: Recording, said: &Said, tally: &mut Tally) -> Option<Portion> {
     let mut theirs: Vec<(&super::peers::Entry, Samples, f64)> = (said.channels.iter())
         .zip(said.samples())
         .map(|(entry, samples)| {
@@ -34,16 +34,16 @@ pub fn samples(recording: Recording, said: &Said, tally: &mut Tally) -> Option<S
         })
         .collect();
     let mut begin = None;
-    for stretch in recording.stretches {
-        let stretch = match stretch {
-            Ok(stretch) => stretch,
+    for portion in recording.portions {
+        let portion = match portion {
+            Ok(portion) => portion,
             Err(error) => {
                 tally.faults.push(error);
                 continue;
             }
         };
-        for channel in &stretch.channels {
-            let place = || format!("{}: {} at {:?}", said.source.display(), channel.label, stretch.at);
+        for channel in &portion.channels {
+            let place = || format!("{}: {} at {:?}", said.source.display(), channel.label, portion.at);
             let mut at = channel.first;
             let end = at + channel.digital.len() as u64;
             assert_eq!(channel.digital.len(), channel.physical.len());
@@ -77,7 +77,7 @@ pub fn samples(recording: Recording, said: &Said, tally: &mut Tally) -> Option<S
             }
             assert_eq!(at, end, "{}: the peer has no such samples", place());
         }
-        begin.get_or_insert(stretch);
+        begin.get_or_insert(portion);
     }
     for (entry, samples, _) in &theirs {
         let place = || format!("{}: {:?}", said.source.display(), entry.label);

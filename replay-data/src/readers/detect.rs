@@ -37,11 +37,13 @@ pub enum Format {
     Eicu,
     /// Tables in Parquet.
     Parquet,
+    /// A FHIR bulk export, by its folder.
+    FhirBulk,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 11] = [
+    pub const ALL: [Format; 12] = [
         Self::Psv,
         Self::Cinc2012,
         Self::Hl7v2,
@@ -53,6 +55,7 @@ impl Format {
         Self::Mimic3,
         Self::Eicu,
         Self::Parquet,
+        Self::FhirBulk,
     ];
 
     /// The name on the command line and in reports.
@@ -70,6 +73,7 @@ impl Format {
             Self::Mimic3 => "mimic3",
             Self::Eicu => "eicu",
             Self::Parquet => "parquet",
+            Self::FhirBulk => "fhir-bulk",
         }
     }
 
@@ -84,7 +88,7 @@ impl Format {
         match self {
             Self::Psv => &["psv"],
             // `.txt` may be anything, the outcomes among it; tables are found by their folder.
-            Self::Cinc2012 | Self::Mimic3 | Self::Eicu => &[],
+            Self::Cinc2012 | Self::Mimic3 | Self::Eicu | Self::FhirBulk => &[],
             Self::Hl7v2 => &["hl7", "er7"],
             Self::Fhir => &["json"],
             Self::FhirNdjson => &["ndjson"],

@@ -79,8 +79,8 @@ pub(super) fn recording(place: &Place, name: &str) -> Result<Recording, Error> {
     let Opened { file, size, header, scan } = open(place, name)?;
     let start = header.start;
     let records = Records::new(name, file, header, size, scan.first).map_err(|e| Error::io(name, &e))?;
-    let stretches = Box::new(records.stretches());
-    Ok(Recording { format: Format::Edf, start, annotations: Vec::new(), notes: scan.notes, stretches })
+    let portions = Box::new(records.portions());
+    Ok(Recording { format: Format::Edf, start, annotations: Vec::new(), notes: scan.notes, portions })
 }
 
 fn read_header(file: &mut Input) -> io::Result<Result<Header, &'static str>> {

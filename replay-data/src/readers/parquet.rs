@@ -1,7 +1,7 @@
 //! Parquet tables as stays, one a patient: a long table (a row is one value), a wide one (a column a signal),
 //! and the tables that `bedwatch features export` writes.
 //!
-//! The columns are described in `docs/parquet.md`. A file's footer says whether it is such a table. It is
+//! The columns are described in `docs/formats.md`. A file's footer says whether it is such a table. It is
 //! read once for its patients and once for its rows, which lie sorted by patient in a nameless file
 //! ([`super::spool`]): memory holds one batch of rows and a small part of the patients at a time.
 //!

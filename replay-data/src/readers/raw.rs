@@ -31,12 +31,12 @@ pub struct Recording {
     /// duration, text.
     pub notes: Vec<(Span, Option<Span>, String)>,
     /// Its samples in order. A fault is told where it stands, and what follows it is read.
-    pub stretches: Box<dyn Iterator<Item = Result<Stretch, Error>> + Send>,
+    pub portions: Box<dyn Iterator<Item = Result<Portion, Error>> + Send>,
 }
 
 /// Samples of all channels that stand together: about a second (WFDB) or a data record (EDF).
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Stretch {
+pub struct Portion {
     /// When it begins, since the header's start.
     pub at: Span,
     /// The channels that have samples there.

@@ -14,6 +14,7 @@ use super::{
     detect::detect_at,
     eicu,
     error::{Error, Fault},
+    fhir::bulk,
     mimic3, parquet,
     place::Place,
     safe, safe_name, wfdb,
@@ -75,7 +76,11 @@ pub fn survey(path: &Path, options: &Options) -> Result<Survey, Error> {
     for (folder, format) in &folders {
         add_tables(&mut found, folder, *format, options)?;
     }
-    files.retain(|f| !(f.parent().is_some_and(|p| folders.contains_key(p)) && csv::table_name(f).is_some()));
+    files.retain(|f| match f.parent().and_then(|p| folders.get(p)) {
+        Some(Format::FhirBulk) => !bulk::is_file(f),
+        Some(_) => csv::table_name(f).is_none(),
+        None => true,
+    });
     let places = files.iter().map(|f| Place::from(f.as_path())).collect();
     several(found, places, &name, options)
 }
@@ -143,7 +148,9 @@ fn tables_in(folder: &Path, options: &Options) -> Option<Format> {
     let is = |format: Format, holds: fn(&Path) -> bool| {
         (options.format.is_none_or(|f| f == format) && holds(folder)).then_some(format)
     };
-    is(Format::Mimic3, mimic3::is_folder).or_else(|| is(Format::Eicu, eicu::is_folder))
+    is(Format::Mimic3, mimic3::is_folder)
+        .or_else(|| is(Format::Eicu, eicu::is_folder))
+        .or_else(|| is(Format::FhirBulk, bulk::is_folder))
 }
 
 /// The format of the tables whose table of stays, which stands for its folder, a file is.
@@ -157,12 +164,20 @@ fn stays_table(path: &Path, options: &Options) -> Option<Format> {
 /// The stays of a folder of tables.
 fn add_tables(found: &mut Survey, folder: &Path, format: Format, options: &Options) -> Result<(), Error> {
     let refused = |fault| Error::file(&safe_name(folder), fault);
-    let (names, path, tables): (Vec<String>, _, _) = if format == Format::Eicu {
-        let tables = eicu::Tables::open(folder, options.base).map_err(refused)?;
-        (tables.names().collect(), tables.path(), Tables::Eicu(Arc::new(tables)))
-    } else {
-        let tables = mimic3::Tables::open(folder).map_err(refused)?;
-        (tables.names().collect(), tables.path(), Tables::Mimic3(Arc::new(tables)))
+    let (names, path, tables): (Vec<String>, _, _) = match format {
+        Format::Eicu => {
+            let tables = eicu::Tables::open(folder, options.base).map_err(refused)?;
+            (tables.names().collect(), tables.path(), Tables::Eicu(Arc::new(tables)))
+        }
+        Format::FhirBulk => {
+            let export = bulk::Export::open(folder, options.base).map_err(refused)?;
+            let names = export.patients().iter().map(|id| safe(id.as_str())).collect();
+            (names, export.path(), Tables::FhirBulk(Arc::new(export)))
+        }
+        _ => {
+            let tables = mimic3::Tables::open(folder).map_err(refused)?;
+            (tables.names().collect(), tables.path(), Tables::Mimic3(Arc::new(tables)))
+        }
     };
     found.stays.extend(names.into_iter().enumerate().map(|(series, name)| StaySource {
         name,

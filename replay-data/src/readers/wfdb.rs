@@ -101,8 +101,8 @@ pub(super) fn recording(place: &Place, name: &str) -> Result<Recording, Error> {
     let (annotations, faults) = annotations_beside(place, &header, name);
     let start = header.start;
     let frames = Frames::open(place, name, header, |_, _| true)?;
-    let stretches = Box::new(faults.into_iter().map(Err).chain(frames.stretches()));
-    Ok(Recording { format: Format::Wfdb, start, annotations, notes: Vec::new(), stretches })
+    let portions = Box::new(faults.into_iter().map(Err).chain(frames.portions()));
+    Ok(Recording { format: Format::Wfdb, start, annotations, notes: Vec::new(), portions })
 }
 
 /// Reads an annotation file by itself.

@@ -8,7 +8,7 @@ use super::{header::Header, tal};
 use crate::readers::{
     error::{At, Error},
     place::Input,
-    raw::{Channel, Stretch},
+    raw::{Channel, Portion},
 };
 
 /// Whole data records in the file, and whether it ends within one or before the number promised.
@@ -108,15 +108,15 @@ impl Records {
     }
 
     /// The samples of all channels, a record at a time.
-    pub fn stretches(mut self) -> impl Iterator<Item = Result<Stretch, Error>> {
+    pub fn portions(mut self) -> impl Iterator<Item = Result<Portion, Error>> {
         std::iter::from_fn(move || {
             let record = self.next()?;
-            Some(record.map(|record| self.stretch(record)))
+            Some(record.map(|record| self.portion(record)))
         })
     }
 
-    fn stretch(&self, record: Record) -> Stretch {
-        let mut stretch = Stretch { at: record.at, channels: Vec::new() };
+    fn portion(&self, record: Record) -> Portion {
+        let mut portion = Portion { at: record.at, channels: Vec::new() };
         let mut first_byte = 0;
         for (number, signal) in self.header.signals.iter().enumerate() {
             let at = first_byte;
@@ -125,7 +125,7 @@ impl Records {
                 continue;
             }
             let digital: Vec<i32> = self.samples(at, signal.samples).collect();
-            stretch.channels.push(Channel {
+            portion.channels.push(Channel {
                 number,
                 label: signal.label.clone(),
                 unit: signal.dimension.clone(),
@@ -135,7 +135,7 @@ impl Records {
                 digital,
             });
         }
-        stretch
+        portion
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::readers::{
     At, Error, Fault,
     place::Place,
-    raw::{Channel, Stretch},
+    raw::{Channel, Portion},
 };
 
 /// Whether somebody wants a signal, at so many frames a second.
@@ -132,27 +132,27 @@ impl Frames {
     }
 
     /// The samples of all channels, a second at a time.
-    pub fn stretches(mut self) -> impl Iterator<Item = Result<Stretch, Error>> {
+    pub fn portions(mut self) -> impl Iterator<Item = Result<Portion, Error>> {
         std::iter::from_fn(move || {
             loop {
                 match self.next()? {
                     Ok(Step::Segment(_)) => {}
-                    Ok(Step::Samples) => return Some(Ok(self.stretch())),
+                    Ok(Step::Samples) => return Some(Ok(self.portion())),
                     Err(e) => return Some(Err(e)),
                 }
             }
         })
     }
 
-    fn stretch(&self) -> Stretch {
-        let mut stretch = Stretch::default();
-        let Some(segment) = &self.current else { return stretch };
+    fn portion(&self) -> Portion {
+        let mut portion = Portion::default();
+        let Some(segment) = &self.current else { return portion };
         for (number, signal) in segment.signals().enumerate() {
             let (first, digital) = segment.samples(number);
             if digital.is_empty() {
                 continue;
             }
-            stretch.channels.push(Channel {
+            portion.channels.push(Channel {
                 number,
                 label: signal.description.clone(),
                 unit: signal.unit.clone(),
@@ -162,8 +162,8 @@ impl Frames {
                 physical: digital.iter().map(|&sample| signal.physical(sample)).collect(),
             });
         }
-        stretch.at = self.span(self.begun + segment.begun());
-        stretch
+        portion.at = self.span(self.begun + segment.begun());
+        portion
     }
 }
 

@@ -164,10 +164,10 @@ fn stored(files: &[(&str, &[u8])], header: &str) -> (Vec<Vec<i32>>, Vec<String>)
     }
     let recording = recording(&dir.path().join(header).as_path().into(), "x").unwrap();
     let (mut all, mut faults) = (Vec::new(), Vec::new());
-    for stretch in recording.stretches {
-        match stretch {
-            Ok(stretch) => {
-                for channel in stretch.channels {
+    for portion in recording.portions {
+        match portion {
+            Ok(portion) => {
+                for channel in portion.channels {
                     all.resize(all.len().max(channel.number + 1), Vec::new());
                     assert_eq!(all[channel.number].len() as u64, channel.first);
                     all[channel.number].extend(channel.digital);
@@ -292,9 +292,9 @@ fn a_damaged_or_cut_flac_stream_gives_no_other_samples() {
                 continue;
             };
             let (mut got, mut faults) = (Vec::new(), 0);
-            for stretch in recording.stretches {
-                match stretch {
-                    Ok(stretch) => got.extend(stretch.channels.into_iter().flat_map(|c| c.digital)),
+            for portion in recording.portions {
+                match portion {
+                    Ok(portion) => got.extend(portion.channels.into_iter().flat_map(|c| c.digital)),
                     Err(_) => faults += 1,
                 }
             }
