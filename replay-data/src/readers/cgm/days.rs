@@ -135,9 +135,12 @@ mod tests {
         }
     }
 
+    /// Whether the day comes first, and whether that is a guess.
+    type Told = Option<(bool, bool)>;
+
     #[test]
     fn the_file_says_what_comes_first() {
-        let cases: [(&[&str], Option<(bool, bool)>); 8] = [
+        let cases: [(&[&str], Told); 8] = [
             (&[], None),
             (&["2026-07-13 08:32", "text"], None),
             (&["05-07-2026 08:00", "13-07-2026 08:00"], Some((true, false))),

@@ -1,9 +1,8 @@
-use super::*;
 use crate::readers::{Format, Item, Options, StaySource, open, scratch::Scratch, survey};
 use ::parquet::arrow::ArrowWriter;
 use arrow::{
     array::{
-        Array, ArrayRef, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int64Array, RecordBatch,
+        ArrayRef, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int64Array, RecordBatch,
         StringArray, TimestampMicrosecondArray, TimestampSecondArray,
     },
     datatypes::Int32Type,
