@@ -24,6 +24,7 @@ mod metrics;
 mod page;
 mod parity;
 mod privacy;
+mod readers;
 mod real_kafka;
 mod rerun;
 mod resume;

@@ -26,8 +26,10 @@ mod indexed;
 mod infusions;
 mod lines;
 mod mimic3;
+mod parquet;
 mod place;
 mod psv;
+pub mod raw;
 mod spool;
 mod stamps;
 mod walk;
@@ -272,6 +274,8 @@ pub struct StaySource {
 enum Tables {
     Mimic3(Arc<mimic3::Tables>),
     Eicu(Arc<eicu::Tables>),
+    Parquet(Arc<parquet::Tables>),
+    FhirBulk(Arc<fhir::bulk::Export>),
 }
 
 impl StaySource {
@@ -294,12 +298,24 @@ impl StaySource {
         files
     }
 
+    fn place(&self) -> place::Place {
+        place::Place::new(self.path.clone(), self.archive.clone())
+    }
+
+    /// Opens the recording below events: every channel as it is stored.
+    ///
+    /// # Errors
+    /// As [`raw::recording`].
+    pub fn recording(&self) -> Result<raw::Recording, Error> {
+        raw::at(&self.place(), &self.name, self.format)
+    }
+
     /// Opens the file, checks its header and gives the stay.
     ///
     /// # Errors
     /// When the file cannot be read or its header does not follow the format.
     pub fn read(&self) -> Result<Stay, Error> {
-        let place = &place::Place::new(self.path.clone(), self.archive.clone());
+        let place = &self.place();
         let (name, base) = (self.name.as_str(), self.base);
         match self.format {
             Format::Psv => psv::read(place, name, base),
@@ -309,9 +325,11 @@ impl StaySource {
             Format::Edf => edf::read(place, name, base),
             Format::Wfdb => wfdb::read(place, name, base),
             Format::CgmCsv => cgm::read(place, name, base, self.series),
-            Format::Mimic3 | Format::Eicu => match &self.tables {
+            Format::Mimic3 | Format::Eicu | Format::Parquet | Format::FhirBulk => match &self.tables {
                 Some(Tables::Mimic3(tables)) => mimic3::read(tables, name, self.series),
                 Some(Tables::Eicu(tables)) => eicu::read(tables, name, self.series),
+                Some(Tables::Parquet(tables)) => parquet::read(tables, name, self.series),
+                Some(Tables::FhirBulk(export)) => fhir::bulk::read(export, name, self.series),
                 None => Err(Error::header(
                     name,
                     "a table alone is no stay; name the folder, its ICUSTAYS or its patient",
@@ -323,9 +341,13 @@ impl StaySource {
 
 /// A file's stem with anything but ASCII letters, digits, `.`, `-` and `_` made `_`, at most 64 bytes.
 fn safe_name(path: &Path) -> String {
-    let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    safe(&path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default())
+}
+
+/// A name fit for a file's, from any text.
+fn safe(text: &str) -> String {
     let keep = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    let name: String = stem.chars().take(64).map(keep).collect();
+    let name: String = text.chars().take(64).map(keep).collect();
     if name.is_empty() { "unnamed".to_owned() } else { name }
 }
 
