@@ -5,6 +5,7 @@
 //! each with its own channels; a gap leaves no block. Read a second at a time: memory does not grow
 //! with the record.
 
+mod alarm;
 mod annotations;
 mod header;
 mod samples;
@@ -22,7 +23,7 @@ use bedwatch_schemas::{
 };
 
 use super::{
-    Format, Item, Labels, Mark, Stay,
+    Format, Item, Labels, Mark, MonitorAlarm, Stay,
     blocks::Blocks,
     error::{At, Error, Fault},
     lines::latin,
@@ -81,7 +82,9 @@ pub(super) fn read(place: &Place, name: &str, base: EventTime) -> Result<Stay, E
     let patient = PatientId::new(&format!("wfdb-{name}"))
         .map_err(|_| Error::header(name, "the file's name is no patient id"))?;
     let source = SourceId::new("wfdb").expect("the name is short and plain");
-    let marks = marks(place, &header, start).map_err(|why| Error::header(name, why))?;
+    let alarm = alarm::find(place, &header, start);
+    let marks = marks(place, &header, start, alarm.as_ref().map(|found| found.alarm));
+    let marks = marks.map_err(|why| Error::header(name, why))?;
     let notes = vec![if header.start.is_some() { NOTE_ZONE } else { NOTE_BASE }];
     let frame_hz = header.frame_hz;
     let mut reader = Reader {
@@ -106,22 +109,29 @@ pub(super) fn read(place: &Place, name: &str, base: EventTime) -> Result<Stay, E
     }
     let mut stay = Stay::new(name, Format::Wfdb, Box::new(reader));
     stay.labels = (!marks.is_empty()).then_some(Labels::Marks(marks));
+    if alarm.as_ref().is_some_and(|found| found.disagree) {
+        *counts.entry("wfdb.alarm_verdicts_disagree").or_default() += 1;
+    }
+    stay.alarms = alarm.map(|found| found.alarm).into_iter().collect();
     (stay.counts, stay.notes) = (counts, notes);
     Ok(stay)
 }
 
-/// Annotations of the `.atr` file beside the header, and the verdict on an alarm (CinC 2015: the alarm
-/// stands at 5:00; its name and verdict are the header's comments).
-fn marks(place: &Place, header: &Header, start: EventTime) -> Result<Vec<Mark>, String> {
+/// Annotations of the `.atr` file beside the header, and the verdict on the alarm of a monitor.
+fn marks(
+    place: &Place,
+    header: &Header,
+    start: EventTime,
+    alarm: Option<MonitorAlarm>,
+) -> Result<Vec<Mark>, String> {
     let mut marks = match place.with_extension("atr").read() {
         Ok(bytes) => annotations::parse(&bytes, header.frame_hz, start)?,
         Err(_) => Vec::new(),
     };
-    let verdict = header.comments.iter().find(|c| matches!(c.as_str(), "True alarm" | "False alarm"));
-    if let (Some(verdict), Some(alarm)) = (verdict, header.comments.first()) {
-        let at = start + Span::minutes(5);
-        marks.push(Mark { at, lasts: None, text: format!("{alarm}: {}", verdict.to_lowercase()) });
-    }
+    marks.extend(alarm.and_then(|alarm| {
+        let verdict = if alarm.truth? { "true alarm" } else { "false alarm" };
+        Some(Mark { at: alarm.at, lasts: None, text: format!("{}: {verdict}", alarm.kind.name()) })
+    }));
     marks.sort_by_key(|m| m.at);
     Ok(marks)
 }
