@@ -40,10 +40,8 @@ pub struct Judged {
 pub struct Trace {
     /// The channel's label, as the source writes it.
     pub label: String,
-    /// Samples, `NaN` where missing.
-    pub samples: Vec<f32>,
-    /// Their rate.
-    pub rate_hz: f64,
+    /// Seconds before the alarm and value, `NaN` where missing, in the order of time.
+    pub points: Vec<[f32; 2]>,
 }
 
 impl Judged {
@@ -134,19 +132,15 @@ fn trace<'a>(
     for block in blocks {
         let samples = block.channels.get(channel)?;
         let step = ((block.rate.hz() / DRAWN_HZ) as usize).max(1);
-        let trace = found.get_or_insert_with(|| Trace {
-            label: samples.label.clone(),
-            samples: Vec::new(),
-            rate_hz: block.rate.hz() / step as f64,
-        });
-        let is_shown = |i: usize| {
-            let age = at.since(block.start + block.rate.span_of(i));
-            age.0 > 0 && age <= STRIP
+        let point = |(i, value): (usize, &f32)| {
+            let before = at.since(block.start + block.rate.span_of(i));
+            (before.0 > 0 && before <= STRIP).then_some([before.as_secs_f64() as f32, *value])
         };
-        let shown = samples.samples.iter().enumerate().step_by(step).filter(|(i, _)| is_shown(*i));
-        trace.samples.extend(shown.map(|(_, x)| *x));
+        let points = samples.samples.iter().enumerate().step_by(step).filter_map(point);
+        let label = || Trace { label: samples.label.clone(), points: Vec::new() };
+        found.get_or_insert_with(label).points.extend(points);
     }
-    found.filter(|trace| trace.samples.iter().any(|x| x.is_finite()))
+    found.filter(|trace| trace.points.iter().any(|[_, value]| value.is_finite()))
 }
 
 #[cfg(test)]
@@ -182,9 +176,9 @@ mod tests {
         let labels: Vec<&str> = drawn.iter().map(|t| t.label.as_str()).collect();
         assert_eq!(labels, ["II", "V", "PLETH"]);
         for trace in &drawn {
-            // Every fourth sample of 250 Hz; a second's block begins anew.
-            assert_eq!((trace.samples.len(), trace.rate_hz), (630, 62.5));
-            assert_eq!((trace.samples[0], trace.samples[629]), (1_250.0, 3_748.0));
+            // Every fourth sample of 250 Hz, each second's block anew.
+            assert_eq!(trace.points.len(), 630);
+            assert_eq!((trace.points[0], trace.points[629]), ([10.0, 1_250.0], [0.008, 3_748.0]));
         }
         blocks.extend((0..20).map(|start| block(WaveformKind::Abp, start, &["ABP"])));
         assert_eq!(strip(&blocks, at(15))[2].label, "ABP");

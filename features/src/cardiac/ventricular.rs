@@ -3,11 +3,11 @@
 //! Monitors call a run too often: movement, loose electrodes and paced beats look like one to a single
 //! lead. Here every lead and every pulse is asked. [`channel`] learns which beats are usual in it and
 //! finds the longest stretch without them; [`rhythm`] asks whether the ECG of that stretch repeats itself
-//! as a run does; [`rule`] holds both against bounds. Cross-checks of this kind won the challenge of 2015
-//! (Plesinger et al., CinC 2015:281; Kalidas & Tamil, CinC 2015:289; Antink & Leonhardt, CinC 2015:277;
-//! overview: Clifford et al., CinC 2015:273 and Physiol Meas 2016;37:E5).
+//! as a run does; [`rule`] holds both against bounds. Cross-checks of this kind did best in the challenge
+//! of 2015 (Plesinger et al., CinC 2015:281; Fallet et al., CinC 2015:277; Kalidas & Tamil, CinC 2015:733;
+//! of pulses: Zong, CinC 2015:289; overview: Clifford et al., CinC 2015:273, Physiol Meas 2016;37:E5).
 //!
-//! What it says is an annotation. It is learned from one set of alarms, a run that goes on for a minute
+//! What it says is an annotation. It is learned from one set of alarms, a run that goes on for half a minute
 //! becomes usual to it, and nothing that a monitor sounds is to be withheld for it.
 
 use bedwatch_schemas::{

@@ -8,7 +8,7 @@ use crate::replay::{
     monitor::{Judged, STRIP, Trace},
     validation::{
         Validation,
-        monitor::{MonitorStudy, examples, sentence},
+        monitor::{MonitorStudy, OUTCOMES, examples, sentence},
     },
 };
 
@@ -33,10 +33,14 @@ pub(super) fn write(out: &mut String, validation: &Validation, outcomes: &[Outco
         );
     }
     out.push_str("<div class=plots>");
-    for (name, outcome, judged) in examples(outcomes) {
+    let shown = examples(outcomes);
+    for (name, outcome, judged) in &shown {
         strip(out, name, &outcome.name, judged);
     }
     out.push_str("</div>");
+    for (name, ..) in OUTCOMES.iter().filter(|(name, ..)| shown.iter().all(|s| s.0 != *name)) {
+        let _ = write!(out, "<p>No example of: {name}.</p>");
+    }
 }
 
 fn figures(out: &mut String, study: &MonitorStudy) {
@@ -113,18 +117,17 @@ fn shown(label: &str) -> String {
 
 /// A channel as a path, broken where samples are missing.
 fn line(trace: &Trace, top: f64, x: impl Fn(f64) -> f64) -> String {
-    let finite = || trace.samples.iter().copied().filter(|v| v.is_finite());
+    let finite = || trace.points.iter().map(|[_, value]| *value).filter(|v| v.is_finite());
     let (low, high) = (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max));
     let span = f64::from(high - low).max(1e-9);
     let (mut d, mut pen) = (String::new(), 'M');
-    for (i, value) in trace.samples.iter().enumerate() {
+    for [before_secs, value] in &trace.points {
         if !value.is_finite() {
             pen = 'M';
             continue;
         }
-        let age = (trace.samples.len() - i) as f64 / trace.rate_hz;
         let y = top + 4.0 + (BAND - 8.0) * (1.0 - f64::from(value - low) / span);
-        let _ = write!(d, "{pen}{:.1} {y:.1}", x(age));
+        let _ = write!(d, "{pen}{:.1} {y:.1}", x(f64::from(*before_secs)));
         pen = 'L';
     }
     d
@@ -158,7 +161,10 @@ mod tests {
 
     #[test]
     fn a_missing_sample_breaks_the_line() {
-        let trace = Trace { label: String::new(), samples: vec![0.0, f32::NAN, 1.0, 0.5], rate_hz: 1.0 };
-        assert_eq!(line(&trace, 0.0, |age| age), "M4.0 52.0M2.0 4.0L1.0 28.0");
+        let points = vec![[4.0, 0.0], [3.0, f32::NAN], [2.0, 1.0], [1.0, 0.5]];
+        assert_eq!(
+            line(&Trace { label: String::new(), points }, 0.0, |secs| secs),
+            "M4.0 52.0M2.0 4.0L1.0 28.0"
+        );
     }
 }

@@ -196,11 +196,11 @@ pub(crate) mod tests {
             rhythm: Some(0.9),
             rhythm_per_min: Some(150.0),
         };
-        let samples = vec![0.0, f32::NAN, 1.0, 0.5];
+        let points = vec![[4.0, 0.0], [3.0, f32::NAN], [2.0, 1.0], [1.0, 0.5]];
         Judged {
             alarm: MonitorAlarm { at: EventTime::from_millis(946_684_800_000), kind, truth },
             evidence: Some(evidence),
-            strip: vec![Trace { label: "<II>".to_owned(), samples, rate_hz: 62.5 }],
+            strip: vec![Trace { label: "<II>".to_owned(), points }],
         }
     }
 

@@ -118,6 +118,26 @@ fn a_pulse_that_goes_on_contradicts_a_run() {
     assert!(evidence.ecg_interruption_secs.is_some_and(|secs| secs > 3.0), "{evidence:?}");
 }
 
+/// What the card says falls short: a run that goes on becomes usual.
+#[test]
+fn a_run_that_goes_on_is_seen_for_half_a_minute() {
+    let beats = rhythm(300.0, 180.0, 1_000, 0.4);
+    let line = ecg(&beats, 300.0, 125.0);
+    let mut runs = Ventricular::new();
+    let mut seen = Vec::new();
+    for (i, second) in line.chunks(125).enumerate() {
+        runs.push(&block(WaveformKind::Ecg, i as f64, 125.0, &[second]));
+        seen.push(runs.evidence(at(i as f64 + 1.0)).support(&BOUNDS));
+    }
+    let since = |secs: usize| seen[180 + secs];
+    assert_eq!(seen[179], Support::UsualBeats);
+    for secs in 4..25 {
+        assert_eq!(since(secs), Support::Supported, "{secs} s after it began");
+    }
+    let until = (4..119).find(|secs| since(*secs) == Support::UsualBeats).unwrap();
+    assert!((25..60).contains(&until), "no longer {until} s after it began");
+}
+
 #[test]
 fn noise_in_one_lead_is_answered_by_the_other_and_in_both_by_its_lack_of_rhythm() {
     let beats = rhythm(60.0, 99.0, 0, 0.4);

@@ -29,8 +29,8 @@ fn half_an_hour_without_a_run() {
         for (i, (a, b)) in a.chunks(1_800).zip(b.chunks(1_800)).enumerate() {
             runs.push(&block(WaveformKind::Ecg, i as f64 * 5.0, 360.0, &[a, b]));
             let evidence = runs.evidence(at((i + 1) as f64 * 5.0));
-            // The first half-minute is for learning.
-            if i >= 6 {
+            // The first minute is for learning.
+            if i >= 12 {
                 asked += 1;
                 supported += usize::from(evidence.support(&BOUNDS) == Support::Supported);
             }
