@@ -12,6 +12,7 @@ pub mod journal;
 pub mod labels;
 pub mod metrics;
 pub mod missing;
+pub mod monitor;
 pub mod outcome;
 pub mod report;
 pub mod risks;
@@ -50,6 +51,7 @@ use crate::{
     engine::{Cell, Core, Models, Output, core, core::Step},
     narration::request,
 };
+use monitor::Judge;
 use source::Inputs;
 
 /// How to replay.
@@ -173,6 +175,7 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
     outcome.labels = inputs.labels.take();
     outcome.left_out = inputs.left_out.iter().map(|(reason, n)| ((*reason).to_owned(), *n)).collect();
     let mut core = Core::new(options.core.clone(), options.models.clone());
+    let mut judge = Judge::new(std::mem::take(&mut inputs.alarms), options.cell);
     let mut pacer = Pacer::new(options);
     let mut data = blake3::Hasher::new();
     let mut building: Option<Cell> = None;
@@ -184,15 +187,19 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
         }
         for input in batch.drain(..) {
             input.hash(&mut data);
+            judge.hear(&input);
             if let Some(cell) = place(&mut building, input, options.cell) {
                 pacer.wait(cell.end);
+                judge.before(cell.end, &core);
                 fold(&mut core, cell, told, &mut outcome);
             }
         }
     }
     if let Some(cell) = building {
+        judge.before(cell.end, &core);
         fold(&mut core, cell, told, &mut outcome);
     }
+    outcome.monitor_alarms = judge.finish(&core);
     outcome.finish(&core, *data.finalize().as_bytes());
     outcome
 }

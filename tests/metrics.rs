@@ -55,7 +55,7 @@ fn ours(case: &Case) -> Value {
 
 #[test]
 fn figures_equal_those_of_scikit_learn_and_the_challenges() {
-    let Some(packages) = peer("figures against scikit-learn", "python") else { return };
+    let Some(packages) = peer("figures against scikit-learn", "scikit-learn") else { return };
     let mut rng = ChaCha8Rng::seed_from_u64(20_191);
     let cases: Vec<Case> = (0..CASES).map(|_| case(&mut rng)).collect();
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/metrics/check.py");

@@ -21,7 +21,7 @@ use compare::Tally;
 use peers::Said;
 use serde_json::{Value, json};
 
-use crate::support::{Folder, bedwatch, ok, shared};
+use crate::support::{Folder, bedwatch, ok, peer, shared};
 
 /// Reads annotations as wfdb-python tells them: bytes as they are, no comment at the beginning (it takes
 /// all of those for definitions).
@@ -94,7 +94,7 @@ fn wfdb(packages: &Path, files: &[PathBuf], tally: &mut Tally) -> (usize, Vec<St
 #[test]
 fn every_wfdb_record_is_what_wfdb_reads() {
     const NAME: &str = "WFDB beside wfdb-python";
-    let (Some(data), Some(packages)) = (shared(NAME, "waveforms"), peers::packages(NAME)) else { return };
+    let (Some(data), Some(packages)) = (shared(NAME, "waveforms"), peer(NAME, "readers")) else { return };
     let files = peers::files(&data, &["hea", "atr", "qrs"]);
     let mut tally = Tally::default();
     let (notes, refused) = wfdb(&packages, &files, &mut tally);
@@ -120,7 +120,7 @@ fn every_wfdb_record_is_what_wfdb_reads() {
 fn every_packed_record_is_what_wfdb_reads() {
     const NAME: &str = "packed WFDB beside wfdb-python";
     let part = "waveforms/cinc2015-vtach.dev.tar.zst";
-    let (Some(archive), Some(packages)) = (shared(NAME, part), peers::packages(NAME)) else { return };
+    let (Some(archive), Some(packages)) = (shared(NAME, part), peer(NAME, "readers")) else { return };
     let folder = Folder::new("vtach");
     let file = std::fs::File::open(&archive).unwrap();
     tar::Archive::new(zstd::Decoder::new(file).unwrap()).unpack(folder.path()).unwrap();
@@ -141,7 +141,7 @@ fn every_packed_record_is_what_wfdb_reads() {
 
 #[test]
 fn what_wfdb_writes_and_any_bytes_in_any_format_are_what_wfdb_reads() {
-    let Some(packages) = peers::packages("formats of WFDB") else { return };
+    let Some(packages) = peer("formats of WFDB", "readers") else { return };
     let folder = peers::made(&packages, "wfdb_make.py");
     let files = peers::files(folder.path(), &["hea", "all", "own"]);
     let mut tally = Tally::default();
@@ -197,7 +197,7 @@ fn edf(packages: &Path, files: &[PathBuf], tally: &mut Tally) -> (usize, Vec<(Pa
 #[test]
 fn every_edf_file_is_what_edfio_and_pyedflib_read() {
     const NAME: &str = "EDF beside edfio and pyedflib";
-    let (Some(data), Some(packages)) = (shared(NAME, "eeg"), peers::packages(NAME)) else { return };
+    let (Some(data), Some(packages)) = (shared(NAME, "eeg"), peer(NAME, "readers")) else { return };
     let files = peers::files(&data, &["edf", "bdf"]);
     let mut tally = Tally::default();
     let (notes, refused) = edf(&packages, &files, &mut tally);
@@ -214,7 +214,7 @@ fn every_edf_file_is_what_edfio_and_pyedflib_read() {
 
 #[test]
 fn what_edfio_and_pyedflib_write_is_what_they_read() {
-    let Some(packages) = peers::packages("kinds of EDF") else { return };
+    let Some(packages) = peer("kinds of EDF", "readers") else { return };
     let folder = peers::made(&packages, "edf_make.py");
     let files = peers::files(folder.path(), &["edf", "bdf"]);
     let mut tally = Tally::default();

@@ -126,3 +126,19 @@ pub fn by_id(payloads: impl IntoIterator<Item = Vec<u8>>) -> BTreeMap<(String, u
     }
     all
 }
+
+/// The folder of a peer's Python packages; says so by the test's name if they cannot be had.
+pub fn peer(test: &str, name: &str) -> Option<PathBuf> {
+    let skipped = |why: &str| {
+        eprintln!("SKIPPED {test}: {why}");
+        None
+    };
+    let Ok(xtask) = std::env::var("BEDWATCH_XTASK") else {
+        return skipped("BEDWATCH_XTASK is not set (cargo xtask test sets it)");
+    };
+    let found = Command::new(xtask).args(["peers", name]).stdin(Stdio::null()).output().unwrap();
+    if !found.status.success() {
+        return skipped(String::from_utf8_lossy(&found.stderr).trim());
+    }
+    Some(String::from_utf8(found.stdout).unwrap().trim().into())
+}

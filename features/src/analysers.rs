@@ -10,7 +10,10 @@ use bedwatch_schemas::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cardiac::{self, Cardiac},
+    cardiac::{
+        self, Cardiac,
+        ventricular::{Evidence, Ventricular},
+    },
     eeg::{self, Eeg},
     glucose::Glucose,
 };
@@ -21,6 +24,8 @@ pub struct Analysers {
     eeg: Option<Box<Eeg>>,
     /// In the order of modalities.
     cardiac: Vec<(Modality, Cardiac)>,
+    /// Where it is asked for.
+    ventricular: Option<Box<Ventricular>>,
     glucose: Option<Box<Glucose>>,
 }
 
@@ -45,6 +50,19 @@ impl Analysers {
             // No features are taken from respiration; its freshness counts.
             WaveformKind::Resp => {}
         }
+    }
+
+    /// The same stretch for runs of ventricular tachycardia.
+    pub fn ventricular(&mut self, block: &WaveformBlock) {
+        if matches!(block.kind, WaveformKind::Ecg | WaveformKind::Pleth | WaveformKind::Abp) {
+            self.ventricular.get_or_insert_default().push(block);
+        }
+    }
+
+    /// What speaks for a run of ventricular tachycardia in the seconds before `at`.
+    #[must_use]
+    pub fn ventricular_evidence(&self, at: EventTime) -> Option<Evidence> {
+        Some(self.ventricular.as_ref()?.evidence(at))
     }
 
     /// A reading of sensor glucose.
@@ -97,6 +115,10 @@ impl Analysers {
         }
         if self.glucose.is_none() {
             self.glucose = other.glucose;
+        }
+        match (&mut self.ventricular, other.ventricular) {
+            (Some(own), Some(other)) => own.absorb(*other),
+            (own, other) => *own = own.take().or(other),
         }
         for (modality, cardiac) in other.cardiac {
             if let Err(i) = self.cardiac.binary_search_by_key(&modality, |c| c.0) {

@@ -29,6 +29,7 @@ mod beat;
 mod filter;
 mod quality;
 mod variability;
+pub mod ventricular;
 
 #[cfg(test)]
 mod tests;
@@ -188,7 +189,7 @@ impl Lead {
             position: 0,
             since: 0,
             detector: Detector::new(wave, rate_hz),
-            line: Line::new(rate_hz),
+            line: Line::new(rate_hz, WINDOW_SECS),
             raw: VecDeque::new(),
             held: 0.0,
             missing_run: 0,

@@ -52,6 +52,9 @@ pub struct Config {
     pub news2_spo2_scale_2: bool,
     /// SOFA's disputed edges.
     pub sofa_edges: SofaEdges,
+    /// Whether ECG and pulses are also followed for runs of ventricular tachycardia. Nothing live asks for
+    /// them yet; a replay always follows them, to judge the alarms of monitors.
+    pub ventricular_runs: bool,
     /// Features of the site's own, in the order they are computed.
     pub derived: Vec<Derived>,
 }
@@ -76,6 +79,7 @@ impl Default for Config {
             cgm_stale_after: Span::minutes(15),
             news2_spo2_scale_2: false,
             sofa_edges: SofaEdges::MimicCode,
+            ventricular_runs: false,
             derived: Vec::new(),
         }
     }

@@ -24,6 +24,7 @@ pub use applied::Applied;
 
 use crate::{
     analysers::Analysers,
+    cardiac::ventricular::Evidence,
     config::Config,
     freshness::Feeds,
     grid::{Grid, start_of},
@@ -207,6 +208,9 @@ impl PatientState {
         }
         self.feeds.waveform(block);
         self.analysers.waveform(block, provenance);
+        if self.config.ventricular_runs {
+            self.analysers.ventricular(block);
+        }
         Applied::accepted()
     }
 
@@ -276,6 +280,13 @@ impl PatientState {
     #[must_use]
     pub fn recent(&self, at: EventTime) -> Recent {
         recent::of(&self.vitals, &self.labs, &self.infusions, &self.analysers, at)
+    }
+
+    /// What the seconds before `at` say of a run of ventricular tachycardia; `None` where runs are not
+    /// followed ([`Config::ventricular_runs`]) or no ECG and no pulse has come.
+    #[must_use]
+    pub fn ventricular(&self, at: EventTime) -> Option<Evidence> {
+        self.analysers.ventricular_evidence(at)
     }
 
     fn scores(&self, frame: &FeatureFrame) -> Vec<bedwatch_schemas::score::Score> {

@@ -201,6 +201,61 @@ impl fmt::Debug for Mark {
     }
 }
 
+/// An alarm that a bedside monitor sounded, as it was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct MonitorAlarm {
+    /// When it sounded.
+    pub at: EventTime,
+    /// What the monitor called it.
+    pub kind: AlarmKind,
+    /// Whether experts found it true, where that is told.
+    pub truth: Option<bool>,
+}
+
+/// What a bedside monitor called its alarm (the five kinds of CinC 2015).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub enum AlarmKind {
+    /// No beat for four seconds.
+    Asystole,
+    /// Below 40/min for five beats.
+    Bradycardia,
+    /// Above 140/min for 17 beats.
+    Tachycardia,
+    /// Ventricular flutter or fibrillation for four seconds.
+    VentricularFlutter,
+    /// Five or more ventricular beats at 100/min or more.
+    VentricularTachycardia,
+}
+
+impl AlarmKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Asystole,
+        Self::Bradycardia,
+        Self::Tachycardia,
+        Self::VentricularFlutter,
+        Self::VentricularTachycardia,
+    ];
+
+    /// The challenge's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Asystole => "Asystole",
+            Self::Bradycardia => "Bradycardia",
+            Self::Tachycardia => "Tachycardia",
+            Self::VentricularFlutter => "Ventricular_Flutter_Fib",
+            Self::VentricularTachycardia => "Ventricular_Tachycardia",
+        }
+    }
+
+    /// Finds a kind by the challenge's name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// The items of a stay, ordered by arrival.
 pub type Items = Box<dyn Iterator<Item = Result<Item, Error>> + Send>;
 
@@ -212,6 +267,8 @@ pub struct Stay {
     pub format: Format,
     /// The truth, where the file has one.
     pub labels: Option<Labels>,
+    /// Alarms of the bedside monitor that the record tells of, in the order of time.
+    pub alarms: Vec<MonitorAlarm>,
     /// What was left out or not as expected, by name; known before the first item.
     pub counts: BTreeMap<&'static str, u64>,
     /// What was decided about units and times, in plain words for a report.
@@ -225,6 +282,7 @@ impl Stay {
             name: name.to_owned(),
             format,
             labels: None,
+            alarms: Vec::new(),
             counts: BTreeMap::new(),
             notes: Vec::new(),
             items,

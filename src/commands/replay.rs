@@ -21,6 +21,7 @@ use crate::{
     config,
     replay::{
         self, Journal, Options, Outcome, metrics, report, tables,
+        validation::monitor,
         versions::{Rests, Versions},
     },
     setup, terminal,
@@ -90,7 +91,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let models = setup::models_for(&config, threads)?;
     let writer = models.writer.clone();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let core = Arc::new(config.core()?);
+    let mut core = config.core()?;
+    // The alarms of monitors are judged; no alert depends on it.
+    core.features.ventricular_runs = true;
+    let core = Arc::new(core);
     let options = Options {
         core: core.clone(),
         cell: Span::millis(config.engine.cell_millis),
@@ -113,7 +117,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     })?;
     progress.end();
     if args.labels == "none" {
-        outcomes.iter_mut().for_each(|o| o.labels = None);
+        for outcome in &mut outcomes {
+            outcome.labels = None;
+            outcome.monitor_alarms.clear();
+        }
     }
     let seconds = clock.now().since(begun).as_secs_f64();
     let versions = Versions::new(rests, &outcomes);
@@ -165,6 +172,9 @@ fn write(
         metrics.dead_letters,
         args.out.join("report.html").display()
     ));
+    if let Some(study) = &metrics.validation.monitor_alarms {
+        terminal::note(&format!("{}. {}", monitor::sentence(study), monitor::CAUTION));
+    }
     if args.json {
         terminal::result(&serde_json::to_string(&metrics)?);
     }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{core::Counters, patient::Patient, units::Units};
 
 const MAGIC: &[u8; 8] = b"bedwatch";
-const VERSION: u32 = 7;
+const VERSION: u32 = 8;
 const HEADER: usize = 8 + 4 + 32;
 
 /// What a checkpoint holds.

@@ -17,7 +17,7 @@ use bedwatch_schemas::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Source, missing::Known};
+use super::{Source, missing::Known, monitor::Judged};
 use crate::engine::{Core, core::Counters};
 
 /// One row of `risks.parquet`.
@@ -142,6 +142,8 @@ pub struct Outcome {
     pub readings: BTreeMap<String, Vec<(EventTime, f64)>>,
     /// The truth, where the source has one.
     pub labels: Option<Labels>,
+    /// Alarms of the bedside monitor, with what the engine says of each.
+    pub monitor_alarms: Vec<Judged>,
     /// The operating points in force, by head.
     pub operating_points: BTreeMap<Head, f32>,
     /// First and last frame.
@@ -174,6 +176,7 @@ impl Outcome {
             left_out: BTreeMap::new(),
             readings: BTreeMap::new(),
             labels: None,
+            monitor_alarms: Vec::new(),
             operating_points: BTreeMap::new(),
             span: None,
             stays: BTreeMap::new(),

@@ -5,6 +5,7 @@ mod alarms;
 mod evidence;
 mod formats;
 mod heads;
+mod monitor;
 mod plot;
 mod timeline;
 
@@ -149,6 +150,7 @@ pub fn html(outcomes: &[Outcome], alerts: &[&Alert], metrics: &Metrics) -> Strin
     formats::write(&mut out, metrics);
     alarms::write(&mut out, &metrics.validation);
     heads::write(&mut out, &metrics.validation);
+    monitor::write(&mut out, &metrics.validation, outcomes);
     alarms::burden(&mut out, outcomes, alerts);
     timeline::write(&mut out, outcomes);
     formats::missing(&mut out, metrics);
@@ -262,7 +264,7 @@ h2{margin:1.8rem 0 .4rem}.scroll{overflow-x:auto}caption{text-align:left;font-we
 table{border-collapse:collapse;margin:.6rem 0;font-variant-numeric:tabular-nums}th,td{text-align:left;vertical-align:top;padding:.25rem .9rem .25rem 0;border-bottom:1px solid var(--grid)}
 th[scope=row]{font-weight:500}.wide{width:100%;font-size:.92rem}.notice{font-weight:700}
 .plots{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0;max-width:100%}figcaption{font-size:.92rem}svg{max-width:100%;height:auto}svg text{font-size:10px;fill:var(--text)}
-svg path{fill:none;stroke-width:1.5}.frame{stroke:var(--grid);stroke-width:1!important}path.one,path.sepsis{stroke:var(--one)}path.two,path.deterioration{stroke:var(--two);stroke-dasharray:5 3}path.faint{stroke:#888;stroke-dasharray:2 3}
+svg path{fill:none;stroke-width:1.5}path.strip{stroke-width:1;stroke-dasharray:none!important}.frame{stroke:var(--grid);stroke-width:1!important}path.one,path.sepsis{stroke:var(--one)}path.two,path.deterioration{stroke:var(--two);stroke-dasharray:5 3}path.faint{stroke:#888;stroke-dasharray:2 3}
 rect.event{fill:#c77;opacity:.28}path.alert{fill:var(--two)}summary{cursor:pointer;padding:.3rem 0;font-weight:600}circle.one,rect.one{fill:var(--one)}circle.two{fill:var(--two)}.key{white-space:nowrap;margin-left:.6rem}.key::before{content:'\\2014\\a0'}.key.one::before{color:var(--one)}.key.two::before{color:var(--two);content:'\\2013\\2009\\2013\\a0'}.key.faint::before{color:#888;content:'\\b7\\b7\\b7\\a0'}
 @media print{body{max-width:none}figure,tr{break-inside:avoid}}</style></head><body>";
 

@@ -8,8 +8,8 @@ use super::{
     validation::{Validation, interval::Interval},
 };
 
-/// Writes `heads.csv`, `scores.csv`, `groups.csv`, `alarms.csv`, `calibration.csv`, `decision.csv` and
-/// `sources.csv`, one row for each source.
+/// Writes `heads.csv`, `scores.csv`, `groups.csv`, `alarms.csv`, `calibration.csv`, `decision.csv`,
+/// `monitor_alarms.csv` and `sources.csv`, one row for each source.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -45,7 +45,7 @@ fn sources(outcomes: &[Outcome]) -> String {
     out
 }
 
-fn tables(v: &Validation) -> [(&'static str, String); 6] {
+fn tables(v: &Validation) -> [(&'static str, String); 7] {
     let mut heads = String::from("head,per,stays,rows,positives,operating_point,figure,value,low,high\n");
     let mut scores = String::from("head,score,known,auroc,low,high,model_gains,low,high\n");
     let mut groups = String::from(
@@ -89,6 +89,7 @@ fn tables(v: &Validation) -> [(&'static str, String); 6] {
         ("alarms.csv", alarms(v)),
         ("calibration.csv", calibration),
         ("decision.csv", decision),
+        ("monitor_alarms.csv", monitor_alarms(v)),
     ]
 }
 
@@ -108,6 +109,28 @@ fn alarms(v: &Validation) -> String {
         let (of, kind) = (quoted(s.definition.name()), s.kind);
         let counts = format!("{},{},{},{}", s.stays, s.patient_hours, s.events, s.alerts);
         let _ = writeln!(out, "{of},{kind},{counts},{},{leads}", figures.map(cells).join(","));
+    }
+    out
+}
+
+fn monitor_alarms(v: &Validation) -> String {
+    let mut out = String::from(
+        "record,at,alarm,truth,support,contradicted,ecg_leads,pulses,ecg_interruption_secs,pulse_interruption_secs,rhythm,rhythm_per_min\n",
+    );
+    for row in v.monitor_alarms.iter().flat_map(|study| &study.rows) {
+        let number = |x: Option<f64>| x.map_or(String::new(), |x| x.to_string());
+        let figures = row.evidence.map_or(",,,,,".to_owned(), |e| {
+            let seen =
+                [e.ecg_interruption_secs, e.pulse_interruption_secs, e.rhythm, e.rhythm_per_min].map(number);
+            format!("{},{},{}", e.ecg_leads, e.pulses, seen.join(","))
+        });
+        let truth = row.truth.map_or(String::new(), |truth| truth.to_string());
+        let (record, support) = (quoted(&row.record), row.support.unwrap_or("not_judged"));
+        let _ = writeln!(
+            out,
+            "{record},{},{},{truth},{support},{},{figures}",
+            row.at, row.alarm, row.contradicted
+        );
     }
     out
 }
@@ -146,8 +169,11 @@ mod tests {
 
     #[test]
     fn every_row_has_as_many_cells_as_its_header() {
+        use crate::replay::validation::{self, monitor, tests::ward};
         for stays in [0, 60] {
-            let validation = crate::replay::validation::of(&crate::replay::validation::tests::ward(stays));
+            let mut outcomes = ward(stays);
+            outcomes.extend(monitor::tests::ward().into_iter().take(stays));
+            let validation = validation::of(&outcomes);
             for (name, table) in tables(&validation) {
                 let mut lines = table.lines().map(|l| l.replace("\"set,", "\"set ").matches(',').count());
                 let header = lines.next().unwrap();

@@ -4,6 +4,7 @@
 
 pub mod alarms;
 pub mod interval;
+pub mod monitor;
 pub mod ranked;
 
 use bedwatch_schemas::{risk::Head, score::ScoreKind};
@@ -24,6 +25,8 @@ pub struct Validation {
     pub heads: Vec<HeadStudy>,
     /// Alerts against events.
     pub alarms: Vec<alarms::AlarmStudy>,
+    /// Alarms of a bedside monitor: true or false.
+    pub monitor_alarms: Option<monitor::MonitorStudy>,
 }
 
 /// One head against its labels.
@@ -118,6 +121,7 @@ pub fn of(outcomes: &[Outcome]) -> Validation {
     Validation {
         heads: Head::ALL.into_iter().filter_map(|head| study(outcomes, head)).collect(),
         alarms: alarms::studies(outcomes),
+        monitor_alarms: monitor::study(outcomes),
     }
 }
 

@@ -64,22 +64,6 @@ impl Said {
     }
 }
 
-/// The folder of the peers' packages; says so by the test's name if they cannot be had.
-pub fn packages(test: &str) -> Option<PathBuf> {
-    let skipped = |why: &str| {
-        eprintln!("SKIPPED {test}: {why}");
-        None
-    };
-    let Ok(xtask) = std::env::var("BEDWATCH_XTASK") else {
-        return skipped("BEDWATCH_XTASK is not set (cargo xtask test sets it)");
-    };
-    let found = Command::new(xtask).args(["peers", "readers"]).stdin(Stdio::null()).output().unwrap();
-    if !found.status.success() {
-        return skipped(String::from_utf8_lossy(&found.stderr).trim());
-    }
-    Some(String::from_utf8(found.stdout).unwrap().trim().into())
-}
-
 fn script(packages: &Path, name: &str) -> Command {
     let mut command = Command::new("python3");
     command.env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");

@@ -7,7 +7,7 @@ use bedwatch_alerts::render::{fhir, pcd, samples};
 use bedwatch_schemas::alert::Alert;
 
 use super::peers::{jars, java};
-use crate::support::{Folder, ok};
+use crate::support::{Folder, ok, peer};
 
 /// The samples, and some that hospitals and models would rather not write.
 fn alerts() -> Vec<Alert> {
@@ -55,7 +55,7 @@ fn the_hapi_fhir_validator_finds_no_error_in_alerts_of_every_kind_and_phase() {
 
 #[test]
 fn hl7apy_reads_every_alert_and_writes_it_alike() {
-    let Some(packages) = hl7apy() else { return };
+    let Some(packages) = peer("hl7apy", "hl7apy") else { return };
     let folder = Folder::new("sinks-er7");
     let names = pcd::Names {
         sending_application: "BEDWATCH".to_owned(),
@@ -74,20 +74,4 @@ fn hl7apy_reads_every_alert_and_writes_it_alike() {
     command.env("PYTHONPATH", packages).arg(program).arg(folder.path()).stdin(Stdio::null());
     let output = ok(&mut command);
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), format!("{} messages", alerts.len()));
-}
-
-/// The folder of hl7apy.
-fn hl7apy() -> Option<std::path::PathBuf> {
-    let skipped = |why: &str| {
-        eprintln!("SKIPPED hl7apy: {why}");
-        None
-    };
-    let Ok(xtask) = std::env::var("BEDWATCH_XTASK") else {
-        return skipped("BEDWATCH_XTASK is not set (cargo xtask test sets it)");
-    };
-    let found = Command::new(xtask).args(["peers", "hl7apy"]).stdin(Stdio::null()).output().unwrap();
-    if !found.status.success() {
-        return skipped(String::from_utf8_lossy(&found.stderr).trim());
-    }
-    Some(String::from_utf8(found.stdout).unwrap().trim().into())
 }

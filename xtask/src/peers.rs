@@ -64,6 +64,7 @@ const PYTHON: &[(&str, &str)] = &[
         "hl7apy==1.3.5 --hash=sha256:c8b80ff5ad020bf9c1e68a6395cf45cb78db621f65569d1798c46eb1b657e27b\n",
     ),
     ("readers", include_str!("peers/readers.txt")),
+    ("scikit-learn", include_str!("peers/scikit-learn.txt")),
 ];
 
 /// Every peer's name.

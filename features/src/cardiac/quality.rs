@@ -79,16 +79,18 @@ struct Second {
     count: u32,
 }
 
-/// The last ten seconds of line, and the running one.
+/// The last seconds of line, and the running one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line {
     samples_a_second: u64,
+    /// Whole seconds that are judged.
+    window_secs: usize,
     seconds: VecDeque<Second>,
 }
 
 impl Line {
-    pub(super) fn new(rate_hz: f64) -> Self {
-        Self { samples_a_second: rate_hz.round() as u64, seconds: VecDeque::new() }
+    pub(super) fn new(rate_hz: f64, window_secs: usize) -> Self {
+        Self { samples_a_second: rate_hz.round() as u64, window_secs, seconds: VecDeque::new() }
     }
 
     /// Takes a sample that is there.
@@ -105,7 +107,7 @@ impl Line {
                 count: 0,
             };
             self.seconds.push_back(empty);
-            while self.seconds.front().is_some_and(|s| s.number + (WINDOW_SECS as u64) < number) {
+            while self.seconds.front().is_some_and(|s| s.number + (self.window_secs as u64) < number) {
                 self.seconds.pop_front();
             }
         }
@@ -117,10 +119,10 @@ impl Line {
     /// Seconds of the window before sample `next`.
     fn window(&self, next: u64) -> impl Iterator<Item = &Second> {
         let end = next / self.samples_a_second;
-        self.seconds.iter().filter(move |s| s.number + WINDOW_SECS as u64 >= end && s.number < end)
+        self.seconds.iter().filter(move |s| s.number + self.window_secs as u64 >= end && s.number < end)
     }
 
-    /// Whether the ten whole seconds before sample `next` hold a line at all. Flat means less than
+    /// Whether the window's whole seconds before sample `next` hold a line at all. Flat means less than
     /// .01 mV (ECG), 2 mm\[Hg\] (arterial), or a fiftieth of the window's range (pleth, no unit).
     pub(super) fn is_usable(&self, modality: Modality, next: u64) -> bool {
         let (mut lo, mut hi, mut count) = (f32::INFINITY, f32::NEG_INFINITY, 0u64);
@@ -129,7 +131,7 @@ impl Line {
             hi = hi.max(second.max);
             count += u64::from(second.count);
         }
-        let expected = self.samples_a_second * WINDOW_SECS as u64;
+        let expected = self.samples_a_second * self.window_secs as u64;
         if (count as f64) < (1.0 - MISSING_SHARE) * expected as f64 || hi <= lo {
             return false;
         }
@@ -241,7 +243,7 @@ mod tests {
             ("more missing", Box::new(move |i| if i < 101 { f32::NAN } else { wave(i) }), false),
         ];
         for (name, value, want) in cases {
-            let mut line = Line::new(100.0);
+            let mut line = Line::new(100.0, WINDOW_SECS);
             (0..1_000).filter(|&i| !value(i).is_nan()).for_each(|i| line.push(value(i), i));
             assert_eq!(line.is_usable(Modality::Ecg, 1_000), want, "{name}");
         }

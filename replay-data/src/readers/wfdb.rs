@@ -5,6 +5,7 @@
 //! each with its own channels; a gap leaves no block. Read a second at a time: memory does not grow
 //! with the record. A signal whose samples do not sum up to the header's checksum is read and told of.
 
+mod alarm;
 mod annotations;
 mod blocks;
 mod flac;
@@ -17,11 +18,11 @@ use std::{io::Read, path::PathBuf};
 
 use bedwatch_schemas::{
     ids::{PatientId, SourceId},
-    time::{EventTime, Span},
+    time::EventTime,
 };
 
 use super::{
-    Format, Labels, Mark, Stay,
+    Format, Labels, Mark, MonitorAlarm, Stay,
     error::{Error, Fault},
     lines::latin,
     place::{Place, length},
@@ -80,17 +81,22 @@ pub(super) fn read(place: &Place, name: &str, base: EventTime) -> Result<Stay, E
     let patient = PatientId::new(&format!("wfdb-{name}"))
         .map_err(|_| Error::header(name, "the file's name is no patient id"))?;
     let source = SourceId::new("wfdb").expect("the name is short and plain");
+    let alarm = alarm::find(place, &header, start);
     let notes = vec![if header.start.is_some() { NOTE_ZONE } else { NOTE_BASE }];
     let (annotations, faults) = annotations_beside(place, &header, name);
     let mut marks: Vec<Mark> = annotations.iter().flat_map(|all| annotations::marks(all, start)).collect();
-    marks.extend(verdict(&header, start));
+    marks.extend(alarm.as_ref().and_then(|found| verdict(found.alarm)));
     marks.sort_by_key(|m| m.at);
-    let counts = blocks::left_out(place, &header);
+    let mut counts = blocks::left_out(place, &header);
     let frames = Frames::open(place, name, header, blocks::wants)?;
     let items = blocks::Items::new(frames, patient, source, start);
     let faults = faults.into_iter().map(Err);
     let mut stay = Stay::new(name, Format::Wfdb, Box::new(faults.chain(items)));
     stay.labels = (!marks.is_empty()).then_some(Labels::Marks(marks));
+    if alarm.as_ref().is_some_and(|found| found.disagree) {
+        *counts.entry("wfdb.alarm_verdicts_disagree").or_default() += 1;
+    }
+    stay.alarms = alarm.map(|found| found.alarm).into_iter().collect();
     (stay.counts, stay.notes) = (counts, notes);
     Ok(stay)
 }
@@ -129,12 +135,10 @@ fn annotations_beside(place: &Place, header: &Header, name: &str) -> (Vec<Annota
     (all.into_iter().map(|read| read.found).collect(), faults)
 }
 
-/// The verdict on an alarm (CinC 2015: the alarm stands at 5:00; its name and verdict are the header's
-/// comments).
-fn verdict(header: &Header, start: EventTime) -> Option<Mark> {
-    let verdict = header.comments.iter().find(|c| matches!(c.as_str(), "True alarm" | "False alarm"))?;
-    let text = format!("{}: {}", header.comments.first()?, verdict.to_lowercase());
-    Some(Mark { at: start + Span::minutes(5), lasts: None, text })
+/// The verdict on the alarm of a monitor.
+fn verdict(alarm: MonitorAlarm) -> Option<Mark> {
+    let verdict = if alarm.truth? { "true alarm" } else { "false alarm" };
+    Some(Mark { at: alarm.at, lasts: None, text: format!("{}: {verdict}", alarm.kind.name()) })
 }
 
 #[cfg(test)]

@@ -58,6 +58,23 @@ impl Resamples {
     }
 }
 
+/// The share of `hits` among `all` with Wilson's score interval (J Am Stat Assoc 1927;22:209), which also
+/// says something where all or none are hits; `None` of nothing.
+#[must_use]
+pub fn wilson(hits: usize, all: usize) -> Option<Interval> {
+    const Z: f64 = 1.959_963_984_540_054;
+    if all == 0 {
+        return None;
+    }
+    let n = all as f64;
+    let share = hits as f64 / n;
+    let centre = share + Z * Z / (2.0 * n);
+    let reach = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + Z * Z / n;
+    let [low, high] = [centre - reach, centre + reach].map(|x| (x / scale).clamp(0.0, 1.0));
+    Some(Interval { value: share, low, high })
+}
+
 /// A quantile of sorted values, between neighbours by line (type 7 of Hyndman & Fan, 1996).
 #[must_use]
 pub fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
@@ -78,6 +95,22 @@ mod tests {
             assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], share), Some(want), "{share}");
         }
         assert_eq!(quantile(&[7.0], 0.9), Some(7.0));
+    }
+
+    /// Newcombe, Stat Med 1998;17:857, table I.
+    #[test]
+    fn shares_have_the_intervals_of_a_textbook() {
+        for (hits, all, low, high) in [
+            (81, 263, 0.2553, 0.3662),
+            (15, 148, 0.0624, 0.1605),
+            (0, 20, 0.0, 0.1611),
+            (1, 29, 0.0061, 0.1718),
+        ] {
+            let got = wilson(hits, all).unwrap();
+            assert!((got.low - low).abs() < 5e-5 && (got.high - high).abs() < 5e-5, "{hits}/{all}: {got:?}");
+        }
+        assert_eq!(wilson(0, 0), None);
+        assert_eq!(wilson(5, 5).map(|i| i.high), Some(1.0));
     }
 
     /// The interval of a mean is the mean give or take 1.96 standard errors.

@@ -122,6 +122,38 @@ fn outcomes_beside_an_archive_are_those_of_its_members() {
 }
 
 #[test]
+fn labels_of_alarms_beside_an_archive_a_folder_or_above_are_those_of_their_records() {
+    let scratch = Scratch::new("archive");
+    let header =
+        |verdict: &str| format!("r 1 250 4\nr.dat 16 200 16 0 0 0 0 II\n#Ventricular_Tachycardia\n{verdict}");
+    let labels = b"record,alarm,true_alarm\nq,Ventricular_Tachycardia,0\nr,Ventricular_Tachycardia,1\n";
+    let dat: &[u8] = &[1, 0, 2, 0, 3, 0, 4, 0];
+    let truth = |path: &Path| {
+        let found = stays(path).unwrap();
+        let stay = found[0].read().unwrap();
+        (stay.alarms[0].truth, stay.counts.get("wfdb.alarm_verdicts_disagree").copied())
+    };
+    let silent = header("");
+    let members: [(&str, &[u8]); 2] = [("set/r.hea", silent.as_bytes()), ("set/r.dat", dat)];
+    let packed = scratch.file("a/x.tar.zst", &zst(&tar(&members)));
+    let folder = scratch.path().join("b/set");
+    members.iter().for_each(|(name, bytes)| drop(scratch.file(&format!("b/{name}"), bytes)));
+    for path in [&packed, &folder] {
+        assert_eq!(truth(path), (None, None), "nobody says");
+    }
+    scratch.file("a/x-labels.csv", labels);
+    scratch.file("b/x-labels.csv", labels);
+    for path in [&packed, &folder] {
+        assert_eq!(truth(path), (Some(true), None));
+    }
+    for (verdict, want) in [("#True alarm\n", (Some(true), None)), ("#False alarm\n", (Some(false), Some(1)))]
+    {
+        scratch.file("b/set/r.hea", header(verdict).as_bytes());
+        assert_eq!(truth(&folder), want, "the header's own word counts");
+    }
+}
+
+#[test]
 fn order_and_results_do_not_depend_on_who_asks_when() {
     let scratch = Scratch::new("archive");
     let rows: Vec<(String, Vec<u8>)> = (0..60)

@@ -1,5 +1,5 @@
 use super::*;
-use crate::readers::{Item, scratch::Scratch};
+use crate::readers::{AlarmKind, Item, scratch::Scratch};
 use bedwatch_schemas::{
     event::{Body, Event},
     waveform::{WaveformBlock, WaveformKind},
@@ -50,6 +50,8 @@ fn kinds_missing_samples_and_alarm_verdict() {
     let Some(Labels::Marks(marks)) = &stay.labels else { panic!() };
     assert_eq!(marks[0].text, "Ventricular_Tachycardia: false alarm");
     assert_eq!(marks[0].at.as_micros(), 300_000_000);
+    let alarm = MonitorAlarm { at: marks[0].at, kind: AlarmKind::VentricularTachycardia, truth: Some(false) };
+    assert_eq!(stay.alarms, [alarm]);
     let (blocks, faults) = blocks(stay);
     assert!(faults.is_empty());
     let shape: Vec<_> = blocks.iter().map(|b| (b.kind, b.len(), b.start.as_micros())).collect();
