@@ -150,6 +150,40 @@ fn alarms_of_ventricular_tachycardia() {
     assert!(report.contains("Monitor alarms: true or false") && report.contains("<figure>"));
 }
 
+/// The same records from 1:00 to 4:40, where their monitors said nothing: how often would a run be supported?
+#[test]
+fn a_run_is_rarely_supported_where_no_monitor_alarmed() {
+    use bedwatch_features::cardiac::ventricular::{BOUNDS, Support, Ventricular};
+    use bedwatch_replay_data::readers::{Item, Options, open};
+    use bedwatch_schemas::{event::Body, time::Span};
+
+    let archive = "waveforms/cinc2015-vtach.dev.tar.zst";
+    let Some(path) = shared("runs where no monitor alarmed", archive) else {
+        return;
+    };
+    let asked_at: Vec<i64> = (60..=280).step_by(10).collect();
+    let (mut asked, mut supported) = (0, 0);
+    for source in open(&path, &Options::default()).unwrap() {
+        let stay = source.read().unwrap();
+        let start = stay.alarms[0].at + Span::minutes(-5);
+        let mut runs = Ventricular::new();
+        let mut next = asked_at.iter().map(|secs| start + Span::secs(*secs)).peekable();
+        for item in stay {
+            let Ok(Item::Event(event)) = item else { panic!("{}", source.name) };
+            while let Some(at) = next.next_if(|at| event.arrival.as_event_time() > *at) {
+                asked += 1;
+                supported += usize::from(runs.evidence(at).support(&BOUNDS) == Support::Supported);
+            }
+            if let Body::Waveform(block) = &event.body {
+                runs.push(block);
+            }
+        }
+    }
+    println!("a run is supported at {supported} of {asked} moments without an alarm");
+    assert_eq!(asked, 80 * asked_at.len());
+    assert!(supported * 10 < asked, "{supported} of {asked}");
+}
+
 /// What came after an alarm has no part in its verdict, and a verdict in a table beside a record is as good
 /// as one in its header.
 #[test]
