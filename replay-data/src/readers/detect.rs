@@ -32,13 +32,15 @@ pub enum Format {
     CgmCsv,
     /// MIMIC-III tables, by their folder.
     Mimic3,
+    /// MIMIC-IV tables, by their folder.
+    Mimic4,
     /// eICU tables, by their folder.
     Eicu,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 10] = [
+    pub const ALL: [Format; 11] = [
         Self::Psv,
         Self::Cinc2012,
         Self::Hl7v2,
@@ -48,6 +50,7 @@ impl Format {
         Self::Wfdb,
         Self::CgmCsv,
         Self::Mimic3,
+        Self::Mimic4,
         Self::Eicu,
     ];
 
@@ -64,6 +67,7 @@ impl Format {
             Self::Wfdb => "wfdb",
             Self::CgmCsv => "cgm",
             Self::Mimic3 => "mimic3",
+            Self::Mimic4 => "mimic4",
             Self::Eicu => "eicu",
         }
     }
@@ -79,7 +83,7 @@ impl Format {
         match self {
             Self::Psv => &["psv"],
             // `.txt` may be anything, the outcomes among it; tables are found by their folder.
-            Self::Cinc2012 | Self::Mimic3 | Self::Eicu => &[],
+            Self::Cinc2012 | Self::Mimic3 | Self::Mimic4 | Self::Eicu => &[],
             Self::Hl7v2 => &["hl7", "er7"],
             Self::Fhir => &["json"],
             Self::FhirNdjson => &["ndjson"],
