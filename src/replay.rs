@@ -7,6 +7,7 @@
 pub mod burden;
 pub mod challenge;
 pub mod export;
+pub mod known_times;
 pub mod labels;
 pub mod metrics;
 pub mod outcome;
@@ -43,6 +44,7 @@ use crate::{
     engine::{Cell, Core, Models, Output, core, core::Step},
     narration::request,
 };
+use labels::retrospect::Retrospect;
 use source::Inputs;
 
 /// How to replay.
@@ -124,8 +126,10 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
             return outcome;
         }
     };
+    outcome.availability = Some(inputs.availability);
     outcome.labels = inputs.labels.take();
     outcome.left_out = std::mem::take(&mut inputs.left_out);
+    let mut retrospect = Retrospect::new(outcome.labels.as_ref());
     let mut core = Core::new(options.core.clone(), options.models.clone());
     let mut pacer = Pacer::new(options);
     let mut data = blake3::Hasher::new();
@@ -138,6 +142,9 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
         }
         for input in batch.drain(..) {
             input.hash(&mut data);
+            if let (Some(retrospect), Input::Event(event)) = (&mut retrospect, &input) {
+                retrospect.note(event);
+            }
             if let Some(cell) = place(&mut building, input, options.cell) {
                 pacer.wait(cell.end);
                 fold(&mut core, cell, told, &mut outcome);
@@ -147,6 +154,7 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
     if let Some(cell) = building {
         fold(&mut core, cell, told, &mut outcome);
     }
+    outcome.sepsis3 = retrospect.map(Retrospect::finish);
     outcome.finish(&core, *data.finalize().as_bytes());
     outcome
 }

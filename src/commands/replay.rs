@@ -93,7 +93,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     })?;
     progress.end();
     if args.labels == "none" {
-        outcomes.iter_mut().for_each(|o| o.labels = None);
+        outcomes.iter_mut().for_each(|o| (o.labels, o.sepsis3) = (None, None));
     }
     let seconds = clock.now().since(begun).as_secs_f64();
     let versions = Versions::new(setup::bundles(&config)?, &core.hash, &outcomes);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bedwatch_replay_data::readers::Labels;
+use bedwatch_replay_data::readers::{Availability, Labels};
 use bedwatch_schemas::{
     alert::Alert,
     dead_letter::DeadLetter,
@@ -15,7 +15,7 @@ use bedwatch_schemas::{
     withheld::Withheld,
 };
 
-use super::Source;
+use super::{Source, labels::retrospect::Sepsis3};
 use crate::engine::{Core, core::Counters};
 
 /// One row of `risks.parquet`.
@@ -120,6 +120,8 @@ pub struct Outcome {
     pub site: String,
     /// Its format.
     pub format: String,
+    /// What it tells of the times at which its values became known; `None` where it could not be read.
+    pub availability: Option<Availability>,
     /// The core's counts.
     pub counters: Counters,
     /// Frames evaluated.
@@ -140,6 +142,8 @@ pub struct Outcome {
     pub readings: BTreeMap<String, Vec<(EventTime, f64)>>,
     /// The truth, where the source has one.
     pub labels: Option<Labels>,
+    /// Sepsis-3 as the stay's records tell it afterwards.
+    pub sepsis3: Option<Sepsis3>,
     /// The operating points in force, by head.
     pub operating_points: BTreeMap<Head, f32>,
     /// First and last frame.
@@ -160,6 +164,7 @@ impl Outcome {
             name: source.name().to_owned(),
             site: source.site(),
             format: source.format(),
+            availability: None,
             counters: Counters::default(),
             frames: 0,
             risks: Vec::new(),
@@ -170,6 +175,7 @@ impl Outcome {
             left_out: BTreeMap::new(),
             readings: BTreeMap::new(),
             labels: None,
+            sepsis3: None,
             operating_points: BTreeMap::new(),
             span: None,
             stays: BTreeMap::new(),

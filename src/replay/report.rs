@@ -4,6 +4,7 @@
 mod alarms;
 mod heads;
 mod plot;
+mod provenance;
 mod timeline;
 
 use std::{collections::BTreeMap, fmt::Write};
@@ -144,6 +145,8 @@ pub fn html(outcomes: &[Outcome], alerts: &[&Alert], metrics: &Metrics) -> Strin
         }
     }
     out.push_str("</table>");
+    provenance::known_times(&mut out, &metrics.known_times);
+    provenance::sepsis(&mut out, metrics.sepsis3.as_ref());
     alarms::write(&mut out, &metrics.validation);
     heads::write(&mut out, &metrics.validation);
     alarms::burden(&mut out, outcomes, alerts);

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use bedwatch_ingest::kafka::source::OwnedRecord;
-use bedwatch_replay_data::readers::{self, Item, Labels, StaySource};
+use bedwatch_replay_data::readers::{self, Availability, Item, Labels, StaySource};
 use bedwatch_schemas::{
     event::{Event, Stream},
     time::ArrivalTime,
@@ -77,9 +77,19 @@ impl Input {
 /// The inputs of a source; faults are told by name and place, without content.
 pub(super) struct Inputs {
     pub(super) labels: Option<Labels>,
+    pub(super) availability: Availability,
     /// What the reader left out or found not as expected, by name.
     pub(super) left_out: BTreeMap<&'static str, u64>,
-    items: Box<dyn Iterator<Item = Result<Input, String>> + Send>,
+    items: InputItems,
+}
+
+type InputItems = Box<dyn Iterator<Item = Result<Input, String>> + Send>;
+
+impl Inputs {
+    /// Records of the six streams, which bear the time at which each arrived.
+    fn streamed(labels: Option<Labels>, items: InputItems) -> Self {
+        Self { labels, availability: Availability::Recorded, left_out: BTreeMap::new(), items }
+    }
 }
 
 impl Iterator for Inputs {
@@ -131,8 +141,9 @@ impl Source {
                 let mut stay = source.read()?;
                 let labels = stay.labels.take();
                 let left_out = std::mem::take(&mut stay.counts);
+                let availability = stay.availability;
                 let items = stay.into_items().map(|item| item.map(input).map_err(|e| e.to_string()));
-                Ok(Inputs { labels, left_out, items: Box::new(items) })
+                Ok(Inputs { labels, availability, left_out, items: Box::new(items) })
             }
             Source::Recording { path, .. } => {
                 let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -143,7 +154,7 @@ impl Source {
                     *number += 1;
                     Ok(entry(record.stream, *number, record.at, record.key, record.payload))
                 });
-                Ok(Inputs { labels: None, left_out: BTreeMap::new(), items: Box::new(items) })
+                Ok(Inputs::streamed(None, Box::new(items)))
             }
             Source::Bed(bed) => {
                 let truth = bed.is_one().then(|| bed.truth()).transpose()?;
@@ -153,7 +164,7 @@ impl Source {
                     let key = Some(r.key.as_str().to_owned());
                     Ok(entry(r.stream, number, r.at, key, r.payload))
                 });
-                Ok(Inputs { labels, left_out: BTreeMap::new(), items: Box::new(items) })
+                Ok(Inputs::streamed(labels, Box::new(items)))
             }
             Source::Consented { of, release } => {
                 let inputs = of.read()?;
