@@ -9,6 +9,7 @@ mod features;
 mod feedback;
 mod gateway;
 mod models;
+mod record;
 mod replay;
 mod run;
 mod simulate;
@@ -38,6 +39,8 @@ enum Command {
     Gateway(gateway::Args),
     /// Historical records through the same engine.
     Replay(replay::Args),
+    /// What Kafka holds, as a recording for replay.
+    Record(record::Args),
     /// The ward simulator, into Kafka or a folder.
     Simulate(simulate::Args),
     /// Model bundles: list, verify, card.
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Gateway(args) => gateway::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Record(args) => record::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Models(command) => models::run(&command),
         Command::Features(command) => features::run(&command),

@@ -25,3 +25,4 @@ pub mod secrets;
 pub mod setup;
 pub mod sinks;
 pub mod terminal;
+pub mod topic;

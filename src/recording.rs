@@ -2,7 +2,10 @@
 //! object a line in `records.jsonl`. `simulate --out` writes it and `replay` reads it.
 //!
 //! Line: `{"stream": "hl7v2", "at_ms": 1700000000000, "key": "...", "text": "..."}`, or `base64`
-//! in place of `text` for payloads that are not UTF-8.
+//! in place of `text` for payloads that are not UTF-8. One out of Kafka ([`capture`]) has also the
+//! record's `partition` and `offset`, so that a replay's evidence names the places that the live one named.
+
+pub mod capture;
 
 use std::io::{BufRead, Write};
 
@@ -24,6 +27,8 @@ pub struct Recorded {
     pub key: Option<String>,
     /// The message.
     pub payload: Vec<u8>,
+    /// Its partition and offset, where it comes out of Kafka.
+    pub place: Option<(i32, i64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -36,6 +41,10 @@ struct Line<'a> {
     text: Option<std::borrow::Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    partition: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    offset: Option<i64>,
 }
 
 /// Why a recording cannot be read.
@@ -61,6 +70,8 @@ pub fn write(record: &Recorded, out: &mut impl Write) -> Result<(), Error> {
         key: record.key.clone(),
         text: text.map(Into::into),
         base64: text.is_none().then(|| STANDARD.encode(&record.payload)),
+        partition: record.place.map(|(partition, _)| partition),
+        offset: record.place.map(|(_, offset)| offset),
     };
     serde_json::to_writer(&mut *out, &line).map_err(std::io::Error::from)?;
     out.write_all(b"\n")?;
@@ -77,7 +88,13 @@ pub fn read(input: impl BufRead) -> impl Iterator<Item = Result<Recorded, Error>
             (None, Some(coded)) => STANDARD.decode(coded).map_err(|_| Error::Line(i + 1))?,
             _ => return Err(Error::Line(i + 1)),
         };
-        Ok(Recorded { stream: line.stream, at: ArrivalTime::from_millis(line.at_ms), key: line.key, payload })
+        let place = match (line.partition, line.offset) {
+            (None, None) => None,
+            (Some(partition), Some(offset)) => Some((partition, offset)),
+            _ => return Err(Error::Line(i + 1)),
+        };
+        let at = ArrivalTime::from_millis(line.at_ms);
+        Ok(Recorded { stream: line.stream, at, key: line.key, payload, place })
     })
 }
 
@@ -90,12 +107,13 @@ mod tests {
     proptest! {
         /// Law: what is written is read back, whatever the bytes.
         #[test]
-        fn records_round_trip(payload in prop::collection::vec(any::<u8>(), 0..200), at in -1_000_000_000_000_i64..10_000_000_000_000, key in "[a-z0-9]{0,8}") {
+        fn records_round_trip(payload in prop::collection::vec(any::<u8>(), 0..200), at in -1_000_000_000_000_i64..10_000_000_000_000, key in "[a-z0-9]{0,8}", place in prop::option::of((0..9_i32, 0..99_i64))) {
             let record = Recorded {
                 stream: Stream::Waveforms,
                 at: ArrivalTime::from_millis(at),
                 key: (!key.is_empty()).then_some(key),
                 payload,
+                place,
             };
             let mut out = Vec::new();
             write(&record, &mut out).unwrap();

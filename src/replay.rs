@@ -7,15 +7,20 @@
 pub mod burden;
 pub mod challenge;
 pub mod export;
+pub mod formats;
+pub mod journal;
 pub mod known_times;
 pub mod labels;
 pub mod metrics;
+pub mod missing;
 pub mod outcome;
 pub mod report;
 pub mod risks;
 mod source;
+mod stamp;
 pub mod tables;
 pub mod validation;
+pub mod verify;
 pub mod versions;
 pub mod ward;
 
@@ -36,8 +41,10 @@ use bedwatch_schemas::{
     withheld::Withheld,
 };
 
+pub use journal::Journal;
 pub use outcome::{Outcome, RiskRow};
 pub use source::{Input, Source, open};
+pub use stamp::stamp;
 
 use crate::{
     clock::Clock,
@@ -89,25 +96,64 @@ pub fn run_with(
     progress: &(dyn Fn(&Outcome) + Sync),
     told: &(dyn Fn(&Source, Output) -> Option<Alert> + Sync),
 ) -> anyhow::Result<Vec<Outcome>> {
+    let finished = |_, outcome: &Outcome| {
+        progress(outcome);
+        Ok(())
+    };
+    work(sources, options, BTreeMap::new(), &finished, told)
+}
+
+/// As [`run`], going on from what is `done`, by the number of the source, and keeping in the journal what
+/// is finished.
+///
+/// # Errors
+/// When the journal cannot be written: a replay that believes it can be resumed must be able to.
+pub fn resume(
+    sources: &[Source],
+    options: &Options,
+    journal: &Journal,
+    done: BTreeMap<usize, Outcome>,
+    progress: &(dyn Fn(&Outcome) + Sync),
+) -> anyhow::Result<Vec<Outcome>> {
+    let finished = |i, outcome: &Outcome| {
+        journal.keep(i, outcome)?;
+        progress(outcome);
+        Ok(())
+    };
+    work(sources, options, done, &finished, &|_, output| Some(tell(output, &options.models)))
+}
+
+/// Replays the sources that are not `done`, several at a time; the first that cannot be finished ends it.
+fn work(
+    sources: &[Source],
+    options: &Options,
+    done: BTreeMap<usize, Outcome>,
+    finished: &(dyn Fn(usize, &Outcome) -> anyhow::Result<()> + Sync),
+    told: &(dyn Fn(&Source, Output) -> Option<Alert> + Sync),
+) -> anyhow::Result<Vec<Outcome>> {
+    let left: Vec<usize> = (0..sources.len()).filter(|i| !done.contains_key(i)).collect();
     let next = AtomicUsize::new(0);
-    let done: Mutex<BTreeMap<usize, Outcome>> = Mutex::default();
-    std::thread::scope(|scope| {
-        let work = || {
-            loop {
-                let i = next.fetch_add(1, Ordering::Relaxed);
-                let Some(source) = sources.get(i) else {
-                    return;
-                };
-                let outcome = one_with(source, options, &|output| told(source, output));
-                progress(&outcome);
-                done.lock().unwrap_or_else(PoisonError::into_inner).insert(i, outcome);
+    let done = Mutex::new(done);
+    let worker = || -> anyhow::Result<()> {
+        while let Some(&i) = left.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let source = &sources[i];
+            let outcome = one_with(source, options, &|output| told(source, output));
+            if let Err(error) = finished(i, &outcome) {
+                next.store(left.len(), Ordering::Relaxed);
+                return Err(error);
             }
-        };
-        for _ in 1..options.threads.max(1) {
-            scope.spawn(work);
+            done.lock().unwrap_or_else(PoisonError::into_inner).insert(i, outcome);
         }
-        work();
-    });
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..options.threads.max(1)).map(|_| scope.spawn(worker)).collect();
+        let mine = worker();
+        let join = |other: std::thread::ScopedJoinHandle<'_, _>| {
+            other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        others.into_iter().map(join).fold(mine, anyhow::Result::and)
+    })?;
     Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect())
 }
 
@@ -128,7 +174,7 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
     };
     outcome.availability = Some(inputs.availability);
     outcome.labels = inputs.labels.take();
-    outcome.left_out = std::mem::take(&mut inputs.left_out);
+    outcome.left_out = inputs.left_out.iter().map(|(reason, n)| ((*reason).to_owned(), *n)).collect();
     let mut retrospect = Retrospect::new(outcome.labels.as_ref());
     let mut core = Core::new(options.core.clone(), options.models.clone());
     let mut pacer = Pacer::new(options);
@@ -213,10 +259,15 @@ pub fn sort<A: Borrow<Alert>>(alerts: &mut [A]) {
 #[must_use]
 pub fn ledger(outcomes: &[Outcome]) -> Vec<Withheld> {
     let mut all: Vec<Withheld> = outcomes.iter().flat_map(|o| o.withheld.iter().cloned()).collect();
-    all.sort_by(|a, b| {
+    sort_ledger(&mut all);
+    all
+}
+
+/// Sorts entries of the ledger into the order they are written in.
+pub fn sort_ledger(entries: &mut [Withheld]) {
+    entries.sort_by(|a, b| {
         (a.at, &a.patient, a.kind, a.alert, a.sequence).cmp(&(b.at, &b.patient, b.kind, b.alert, b.sequence))
     });
-    all
 }
 
 /// Writes alerts, or entries of the ledger, as NDJSON and gives the file's SHA-256.

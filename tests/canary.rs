@@ -60,8 +60,11 @@ fn a_canary_patient_comes_out_nowhere() {
         ] {
             let at = ArrivalTime::from_millis(START_MS + minute * 60_000 + 500);
             let key = Some("pseudonym-1".to_owned());
-            recording::write(&Recorded { stream, at, key, payload: payload.into_bytes() }, &mut file)
-                .unwrap();
+            recording::write(
+                &Recorded { stream, at, key, payload: payload.into_bytes(), place: None },
+                &mut file,
+            )
+            .unwrap();
         }
     }
     file.flush().unwrap();

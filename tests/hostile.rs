@@ -215,8 +215,11 @@ fn record(folder: &Path, text: &dyn Fn(usize) -> String) {
         ] {
             let at = ArrivalTime::from_millis(START_MS + minute * 60_000 + second * 1_000 + 500);
             let key = Some(PATIENT.to_owned());
-            recording::write(&Recorded { stream, at, key, payload: payload.into_bytes() }, &mut file)
-                .unwrap();
+            recording::write(
+                &Recorded { stream, at, key, payload: payload.into_bytes(), place: None },
+                &mut file,
+            )
+            .unwrap();
         }
     }
     file.flush().unwrap();

@@ -245,7 +245,7 @@ fn hl7(folder: &Path) {
         let at = ArrivalTime::from_micros(at.as_micros());
         let key = Some("CANARY4711".to_owned());
         recording::write(
-            &Recorded { stream: Stream::Hl7v2, at, key, payload: message.into_bytes() },
+            &Recorded { stream: Stream::Hl7v2, at, key, payload: message.into_bytes(), place: None },
             &mut file,
         )
         .unwrap();
@@ -255,8 +255,11 @@ fn hl7(folder: &Path) {
     let at = EventTime::parse_rfc3339("2031-07-14T14:30:01Z").unwrap();
     let at = ArrivalTime::from_micros(at.as_micros());
     let key = Some("CANARY4711".to_owned());
-    recording::write(&Recorded { stream: Stream::Feedback, at, key, payload: said.into() }, &mut file)
-        .unwrap();
+    recording::write(
+        &Recorded { stream: Stream::Feedback, at, key, payload: said.into(), place: None },
+        &mut file,
+    )
+    .unwrap();
 }
 
 #[test]

@@ -93,6 +93,12 @@ impl Draft {
         self.decision.id
     }
 
+    /// Which message of the episode.
+    #[must_use]
+    pub const fn sequence(&self) -> u32 {
+        self.decision.sequence
+    }
+
     /// Whose it is.
     #[must_use]
     pub const fn patient(&self) -> &PatientId {

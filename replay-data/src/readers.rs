@@ -28,8 +28,10 @@ mod infection;
 mod infusions;
 mod lines;
 mod mimic;
+mod parquet;
 mod place;
 mod psv;
+pub mod raw;
 mod spool;
 mod stamps;
 mod walk;
@@ -118,7 +120,7 @@ impl fmt::Debug for Item {
 }
 
 /// What was recorded as the truth about a stay.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Labels {
     /// One label an hour (CinC 2019).
     Hourly(Vec<Hour>),
@@ -136,7 +138,7 @@ pub enum Labels {
 }
 
 /// What happened to a patient during a recorded stay, as far as it was charted.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Course {
     /// When the stay in the unit began.
     pub begins: EventTime,
@@ -151,7 +153,7 @@ pub struct Course {
 }
 
 /// Something a deterioration alert should foretell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Failure {
     /// When it began; the stay's beginning, where the patient came with it.
     pub at: EventTime,
@@ -176,7 +178,7 @@ pub enum FailureKind {
 }
 
 /// The labels of one hour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Hour {
     /// ICULOS: hours since ICU admission, from 1.
     pub hour: u32,
@@ -189,7 +191,7 @@ pub struct Hour {
 }
 
 /// A mark on the time axis.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Mark {
     /// Where it begins.
     pub at: EventTime,
@@ -281,15 +283,55 @@ pub struct StaySource {
 enum Tables {
     Mimic(Arc<mimic::Tables>),
     Eicu(Arc<eicu::Tables>),
+    Parquet(Arc<parquet::Tables>),
+    FhirBulk(Arc<fhir::bulk::Export>),
 }
 
 impl StaySource {
+    /// The files on disk that it is read from: its own, or the archive that it is a member of, or the
+    /// folder of its tables; of a WFDB record also the samples that bear its name.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        if let Some(archive) = &self.archive {
+            return vec![archive.path().to_owned()];
+        }
+        if self.tables.is_some() {
+            let folder = self.path.parent().map(Path::to_owned);
+            return match self.format {
+                // The path is that of one of its folders.
+                Format::Mimic4 if self.path.is_dir() => {
+                    folder.iter().flat_map(|f| mimic::FOLDERS.map(|inner| f.join(inner))).collect()
+                }
+                _ => folder.into_iter().collect(),
+            };
+        }
+        let mut files = vec![self.path.clone()];
+        if self.format == Format::Wfdb {
+            files.extend(
+                ["dat", "mat"].map(|e| self.path.with_extension(e)).into_iter().filter(|p| p.is_file()),
+            );
+        }
+        files
+    }
+
+    fn place(&self) -> place::Place {
+        place::Place::new(self.path.clone(), self.archive.clone())
+    }
+
+    /// Opens the recording below events: every channel as it is stored.
+    ///
+    /// # Errors
+    /// As [`raw::recording`].
+    pub fn recording(&self) -> Result<raw::Recording, Error> {
+        raw::at(&self.place(), &self.name, self.format)
+    }
+
     /// Opens the file, checks its header and gives the stay.
     ///
     /// # Errors
     /// When the file cannot be read or its header does not follow the format.
     pub fn read(&self) -> Result<Stay, Error> {
-        let place = &place::Place::new(self.path.clone(), self.archive.clone());
+        let place = &self.place();
         let (name, base) = (self.name.as_str(), self.base);
         match self.format {
             Format::Psv => psv::read(place, name, base),
@@ -299,23 +341,31 @@ impl StaySource {
             Format::Edf => edf::read(place, name, base),
             Format::Wfdb => wfdb::read(place, name, base),
             Format::CgmCsv => cgm::read(place, name, base, self.series),
-            Format::Mimic3 | Format::Mimic4 | Format::Eicu => match &self.tables {
-                Some(Tables::Mimic(tables)) => mimic::read(tables, name, self.series),
-                Some(Tables::Eicu(tables)) => eicu::read(tables, name, self.series),
-                None => Err(Error::header(
-                    name,
-                    "a table alone is no stay; name the folder, its ICUSTAYS or its patient",
-                )),
-            },
+            Format::Mimic3 | Format::Mimic4 | Format::Eicu | Format::Parquet | Format::FhirBulk => {
+                match &self.tables {
+                    Some(Tables::Mimic(tables)) => mimic::read(tables, name, self.series),
+                    Some(Tables::Eicu(tables)) => eicu::read(tables, name, self.series),
+                    Some(Tables::Parquet(tables)) => parquet::read(tables, name, self.series),
+                    Some(Tables::FhirBulk(export)) => fhir::bulk::read(export, name, self.series),
+                    None => Err(Error::header(
+                        name,
+                        "a table alone is no stay; name the folder, its ICUSTAYS or its patient",
+                    )),
+                }
+            }
         }
     }
 }
 
 /// A file's stem with anything but ASCII letters, digits, `.`, `-` and `_` made `_`, at most 64 bytes.
 fn safe_name(path: &Path) -> String {
-    let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    safe(&path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default())
+}
+
+/// A name fit for a file's, from any text.
+fn safe(text: &str) -> String {
     let keep = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    let name: String = stem.chars().take(64).map(keep).collect();
+    let name: String = text.chars().take(64).map(keep).collect();
     if name.is_empty() { "unnamed".to_owned() } else { name }
 }
 

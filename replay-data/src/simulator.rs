@@ -112,7 +112,7 @@ impl std::fmt::Debug for WardRecord {
 }
 
 /// One episode as it truly was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TrueEpisode {
     /// What it was.
     pub scenario: Scenario,

@@ -7,21 +7,16 @@ use std::{
     fs::File,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use anyhow::{Context, bail};
-use bedwatch_ingest::{Record, feedback, kafka};
+use bedwatch_ingest::{Record, feedback};
 use bedwatch_schemas::{
     alert::Alert,
     event::{Event, Stream},
     time::{ArrivalTime, Span},
 };
 use clap::Subcommand;
-use rdkafka::{
-    ClientConfig, Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
-};
 
 use crate::{
     answers,
@@ -29,6 +24,7 @@ use crate::{
     recording,
     release::{self, Release},
     terminal,
+    topic::Topic,
 };
 
 #[derive(Debug, Subcommand)]
@@ -60,7 +56,10 @@ pub(super) struct Export {
 
 pub(super) fn run(command: &Command) -> anyhow::Result<()> {
     let Command::Export(args) = command;
-    let config = super::load_config(args.config.as_ref())?;
+    let mut config = super::load_config(args.config.as_ref())?;
+    if let Some(bootstrap) = &args.kafka {
+        config.kafka.bootstrap.clone_from(bootstrap);
+    }
     let release = Release::open(&config, &args.release)?;
     let write: fn(&[answers::Row], &Path) -> anyhow::Result<()> =
         match args.out.extension().and_then(|e| e.to_str()) {
@@ -69,7 +68,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
             _ => bail!("--out ends in .ndjson or .parquet"),
         };
     let (alerts, mut said) = match (&args.kafka, &args.file, &args.alerts) {
-        (Some(bootstrap), ..) => from_kafka(bootstrap, &config)?,
+        (Some(_), ..) => from_kafka(&config)?,
         (None, Some(file), Some(alerts)) => (alerts_of(alerts)?, said_in(file, &config)?),
         _ => bail!("say where from: --kafka HOST:PORT, or --file RECORDS with --alerts ALERTS"),
     };
@@ -141,63 +140,17 @@ fn said_in(path: &Path, config: &Config) -> anyhow::Result<Said> {
     Ok(said)
 }
 
-fn from_kafka(bootstrap: &str, config: &Config) -> anyhow::Result<(Vec<Alert>, Said)> {
+fn from_kafka(config: &Config) -> anyhow::Result<(Vec<Alert>, Said)> {
     let mut alerts = Vec::new();
-    read(bootstrap, config, &config.kafka.topics.alerts, |record| {
-        let alert = serde_json::from_slice(record.payload);
+    Topic::open(config, &config.kafka.topics.alerts)?.read(Stream::Feedback, |record| {
+        let alert = serde_json::from_slice(&record.payload);
         alerts.push(alert.context("a message of the alerts topic is no alert")?);
         Ok(())
     })?;
     let mut said = Said::default();
-    read(bootstrap, config, &config.kafka.topics.feedback, |record| {
-        said.take(record, config.ingest.future_tolerance);
+    Topic::open(config, &config.kafka.topics.feedback)?.read(Stream::Feedback, |record| {
+        said.take(&record.as_record(ArrivalTime::from_millis(0)), config.ingest.future_tolerance);
         Ok(())
     })?;
     Ok((alerts, said))
-}
-
-/// Reads a topic from its beginning to where it ends now.
-fn read(
-    bootstrap: &str,
-    config: &Config,
-    topic: &str,
-    mut each: impl FnMut(&Record<'_>) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    const WAIT: Duration = Duration::from_secs(30);
-    let mut client = ClientConfig::new();
-    for (key, value) in &config.kafka.properties.0 {
-        client.set(key, value);
-    }
-    client.set("bootstrap.servers", bootstrap).set("group.id", "bedwatch-feedback-export");
-    client.set("enable.auto.commit", "false");
-    let consumer: BaseConsumer =
-        client.create().map_err(|e| kafka::Error::of_client("making a consumer", e))?;
-    let metadata = consumer
-        .fetch_metadata(Some(topic), WAIT)
-        .with_context(|| format!("Kafka at {bootstrap} does not answer"))?;
-    let partitions = metadata.topics().first().map(|t| t.partitions()).unwrap_or_default();
-    if partitions.is_empty() {
-        bail!("the topic {topic} does not exist");
-    }
-    for partition in partitions {
-        let (low, high) = consumer.fetch_watermarks(topic, partition.id(), WAIT)?;
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, partition.id(), Offset::Offset(low))?;
-        consumer.assign(&list)?;
-        let mut next = low;
-        while next < high {
-            let message = consumer.poll(WAIT).with_context(|| format!("{topic} gave nothing for 30 s"))??;
-            next = message.offset() + 1;
-            let time = message.timestamp().to_millis().unwrap_or(0);
-            each(&Record {
-                stream: Stream::Feedback,
-                partition: message.partition(),
-                offset: message.offset(),
-                arrival: ArrivalTime::from_millis(time),
-                key: message.key().and_then(|k| std::str::from_utf8(k).ok()),
-                payload: message.payload().unwrap_or_default(),
-            })?;
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,9 @@
 //! `bedwatch replay`: historical records through the same engine.
 
+mod verify;
+
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc,
@@ -16,15 +19,22 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::{
     clock::{Clock, SystemClock},
     config,
-    replay::{self, Options, Outcome, metrics, report, tables, versions::Versions},
+    replay::{
+        self, Journal, Options, Outcome, metrics, report, tables,
+        versions::{Rests, Versions},
+    },
     setup, terminal,
 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Files and folders.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "verify")]
     paths: Vec<PathBuf>,
+    /// Decides a run again (a folder of `bedwatch record`, or that of an earlier replay with the paths it was
+    /// of) and compares every alert, words included; fails unless all are the same bytes.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["quick", "resume", "labels"])]
+    verify: Option<PathBuf>,
     /// The format; `auto` looks at the content.
     #[arg(long, default_value = "auto")]
     format: String,
@@ -47,6 +57,10 @@ pub(super) struct Args {
     /// Inputs read ahead at a time. The results do not depend on it.
     #[arg(long, default_value_t = 1_024)]
     batch: usize,
+    /// Goes on with a replay that was interrupted, from the folder of `--out`: sources that were finished
+    /// are not replayed again, and the report is that of an uninterrupted replay.
+    #[arg(long)]
+    resume: bool,
     /// At most this many sources.
     #[arg(long)]
     limit: Option<usize>,
@@ -66,7 +80,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         config.narrator.backend = config::Backend::Onnx;
     }
     let format = format(&args.format)?;
-    let mut sources = replay::open(&args.paths, &readers::Options { format, ..readers::Options::default() })?;
+    let paths = args.verify.as_ref().map_or_else(|| args.paths.clone(), |run| verify::paths(args, run));
+    let mut sources = replay::open(&paths, &readers::Options { format, ..readers::Options::default() })?;
     sources.truncate(args.limit.unwrap_or(usize::MAX));
     if sources.is_empty() {
         bail!("nothing to replay was found under the given paths");
@@ -86,9 +101,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         clock: clock.clone(),
     };
     terminal::note(NOTICE);
+    if let Some(run) = &args.verify {
+        return verify::run(args, run, &sources, &options);
+    }
     let begun = clock.now();
-    let progress = Progress::new(sources.len());
-    let mut outcomes = replay::run(&sources, &options, &|outcome| {
+    let rests = Rests::new(setup::bundles(&config)?, &core.hash)?;
+    let (journal, done) = journal(args, &replay::stamp(&sources, &rests, args.quick)?)?;
+    let progress = Progress::new(sources.len() - done.len());
+    let mut outcomes = replay::resume(&sources, &options, &journal, done, &|outcome| {
         progress.one("replayed", format!("{} alerts in the last", outcome.alerts.len()));
     })?;
     progress.end();
@@ -96,8 +116,24 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         outcomes.iter_mut().for_each(|o| (o.labels, o.sepsis3) = (None, None));
     }
     let seconds = clock.now().since(begun).as_secs_f64();
-    let versions = Versions::new(setup::bundles(&config)?, &core.hash, &outcomes);
-    write(args, &outcomes, versions, seconds, &writer)
+    let versions = Versions::new(rests, &outcomes);
+    write(args, &outcomes, versions, seconds, &writer)?;
+    journal.end()?;
+    if outcomes.iter().all(|o| !o.faults.is_empty() && o.events() == 0) {
+        bail!("no source could be read");
+    }
+    Ok(())
+}
+
+/// The journal of the output folder, and what an interrupted replay has done.
+fn journal(args: &Args, of: &str) -> anyhow::Result<(Journal, BTreeMap<usize, Outcome>)> {
+    std::fs::create_dir_all(&args.out).with_context(|| format!("{} cannot be made", args.out.display()))?;
+    if !args.resume {
+        return Ok((Journal::begin(&args.out, of)?, BTreeMap::new()));
+    }
+    let (journal, done) = Journal::resume(&args.out, of)?;
+    terminal::note(&format!("{} sources were finished before", done.len()));
+    Ok((journal, done))
 }
 
 fn write(
@@ -107,7 +143,6 @@ fn write(
     seconds: f64,
     writer: &bedwatch_inference::writer::Writer,
 ) -> anyhow::Result<()> {
-    std::fs::create_dir_all(&args.out).with_context(|| format!("{} cannot be made", args.out.display()))?;
     let mut alerts: Vec<&Alert> = outcomes.iter().flat_map(|o| &o.alerts).collect();
     replay::sort(&mut alerts);
     let sha256 = replay::write_lines(&alerts, &args.out.join("alerts.ndjson"))?;
@@ -116,7 +151,7 @@ fn write(
     let metrics = metrics::of(outcomes, &alerts, &sha256, versions, writer.lexicon());
     std::fs::write(args.out.join("metrics.json"), serde_json::to_string_pretty(&metrics)? + "\n")?;
     std::fs::write(args.out.join("report.html"), report::html(outcomes, &alerts, &metrics))?;
-    tables::write(&metrics.validation, &args.out)?;
+    tables::write(&metrics.validation, outcomes, &args.out)?;
     for outcome in outcomes {
         for fault in &outcome.faults {
             terminal::note(&format!("{}: {fault}", outcome.name));
@@ -132,9 +167,6 @@ fn write(
     ));
     if args.json {
         terminal::result(&serde_json::to_string(&metrics)?);
-    }
-    if outcomes.iter().all(|o| !o.faults.is_empty() && o.events() == 0) {
-        bail!("no source could be read");
     }
     Ok(())
 }

@@ -98,8 +98,13 @@ fn into_folder(args: &Args, out: &std::path::Path) -> anyhow::Result<()> {
         ward.next_until(until, &mut out);
         for record in out.drain(..) {
             let key = Some(record.key.as_str().to_owned());
-            let record =
-                recording::Recorded { stream: record.stream, at: record.at, key, payload: record.payload };
+            let record = recording::Recorded {
+                stream: record.stream,
+                at: record.at,
+                key,
+                payload: record.payload,
+                place: None,
+            };
             recording::write(&record, &mut writer)?;
             records += 1;
         }

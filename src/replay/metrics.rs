@@ -15,8 +15,10 @@ use super::{
     Outcome, burden,
     burden::Burden,
     challenge::{self, Prediction},
+    formats::{self, Format},
     known_times::{self, KnownTimes},
     labels::{self, Scored, Standard},
+    missing,
     validation::{self, Validation, ranked::Ranked, sepsis},
     versions::Versions,
 };
@@ -37,7 +39,7 @@ pub struct Metrics {
     /// Message units decoded, skipped by rule, rejected.
     pub units: [u64; 3],
     /// What the readers left out by rule or found not as expected, by name: rows, columns, hours.
-    pub left_out: BTreeMap<&'static str, u64>,
+    pub left_out: BTreeMap<String, u64>,
     /// Frames evaluated.
     pub frames: u64,
     /// Rows of risks: encoder passes and seconds of EEG.
@@ -52,8 +54,14 @@ pub struct Metrics {
     pub rationales_model: usize,
     /// And by the template.
     pub rationales_template: usize,
+    /// Why the template wrote them.
+    pub template_reasons: BTreeMap<&'static str, u64>,
     /// Claims the independent checker does not find in the evidence.
     pub unsupported_claims: usize,
+    /// What was missing, by signal.
+    pub missing: Vec<missing::Row>,
+    /// By the kind of record.
+    pub formats: BTreeMap<String, Format>,
     /// Patient-hours replayed.
     pub patient_hours: f64,
     /// Raised alerts that are not technical, per bed-day.
@@ -123,10 +131,10 @@ pub fn of(
 ) -> Metrics {
     let mut events: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut units = [0; 3];
-    let mut left_out: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
     for outcome in outcomes {
         for (reason, n) in &outcome.left_out {
-            *left_out.entry(reason).or_default() += n;
+            *left_out.entry(reason.clone()).or_default() += n;
         }
         for (stream, n) in &outcome.counters.events {
             *events.entry(stream.name()).or_default() += n;
@@ -141,6 +149,12 @@ pub fn of(
     }
     let worded = || alerts.iter().filter(|a| !a.phase.ends());
     let by_model = worded().filter(|a| matches!(a.rationale.source, RationaleSource::Model(_))).count();
+    let mut template_reasons: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for alert in worded() {
+        if let RationaleSource::Template(reason) = alert.rationale.source {
+            *template_reasons.entry(reason.name()).or_default() += 1;
+        }
+    }
     let hours: f64 = outcomes.iter().map(Outcome::hours).sum();
     let clinical = alerts.iter().filter(|a| a.phase == Phase::Raised && !a.kind.is_technical()).count();
     Metrics {
@@ -158,6 +172,9 @@ pub fn of(
         dead_letters: outcomes.iter().map(|o| o.dead_letters.len()).sum(),
         rationales_model: by_model,
         rationales_template: worded().count() - by_model,
+        template_reasons,
+        missing: missing::of(outcomes),
+        formats: formats::of(outcomes),
         unsupported_claims: unsupported(alerts, lexicon),
         patient_hours: hours,
         alerts_per_bed_day: (hours > 0.0).then(|| clinical as f64 / (hours / 24.0)),
@@ -171,7 +188,7 @@ pub fn of(
             .collect(),
         validation: validation::of(outcomes),
         alerts_sha256: sha256.to_owned(),
-        config: versions.config.clone(),
+        config: versions.rests.config.clone(),
         versions,
     }
 }
@@ -201,7 +218,7 @@ fn by_site(outcomes: &[Outcome], head: Head, standard: Standard) -> Option<HeadM
     Some(metrics)
 }
 
-fn head_metrics(outcomes: &[&Outcome], head: Head, standard: Standard) -> Option<HeadMetrics> {
+pub(super) fn head_metrics(outcomes: &[&Outcome], head: Head, standard: Standard) -> Option<HeadMetrics> {
     let point = |head| outcomes.iter().find_map(|o| o.operating_points.get(&head).copied());
     if head == Head::Death {
         let by = [Head::Death, Head::Deterioration].into_iter().find(|h| point(*h).is_some())?;

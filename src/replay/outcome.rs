@@ -15,11 +15,13 @@ use bedwatch_schemas::{
     withheld::Withheld,
 };
 
-use super::{Source, labels::retrospect::Sepsis3};
+use serde::{Deserialize, Serialize};
+
+use super::{Source, labels::retrospect::Sepsis3, missing::Known};
 use crate::engine::{Core, core::Counters};
 
 /// One row of `risks.parquet`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RiskRow {
     /// The patient.
     pub patient: String,
@@ -42,7 +44,7 @@ pub struct RiskRow {
 }
 
 /// What is known of a person, for groups.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Person {
     /// Age, in years.
     pub age_years: Option<f32>,
@@ -95,7 +97,7 @@ pub const DRAWN: [(&str, &str, &[Signal]); 6] = [
 const TRACED_EVERY: Span = Span::minutes(5);
 
 /// The course of what is drawn, of the source's first patient: time and values, `NaN` where not known.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Trace(pub Vec<(EventTime, [f32; DRAWN.len()])>);
 
 impl Trace {
@@ -112,7 +114,7 @@ impl Trace {
 }
 
 /// What one source gave.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Outcome {
     /// The source's name.
     pub name: String,
@@ -137,7 +139,7 @@ pub struct Outcome {
     /// What could not be read, by name and place.
     pub faults: Vec<String>,
     /// What the reader left out or found not as expected, by name.
-    pub left_out: BTreeMap<&'static str, u64>,
+    pub left_out: BTreeMap<String, u64>,
     /// Sensor glucose by patient, in the order of time, mg/dL: the truth of what was foretold of it.
     pub readings: BTreeMap<String, Vec<(EventTime, f64)>>,
     /// The truth, where the source has one.
@@ -154,6 +156,8 @@ pub struct Outcome {
     pub trace: Trace,
     /// BLAKE3 of what was read.
     pub data: [u8; 32],
+    /// How often each signal was known.
+    pub known: Known,
     /// What was known of each person at the last frame.
     pub people: BTreeMap<String, Person>,
 }
@@ -181,6 +185,7 @@ impl Outcome {
             stays: BTreeMap::new(),
             people: BTreeMap::new(),
             trace: Trace::default(),
+            known: Known::default(),
             data: [0; 32],
         }
     }
@@ -210,6 +215,9 @@ impl Outcome {
         let seizure_score = frame.eeg.as_ref().filter(|e| frame.at.since(e.at) <= Span::secs(1));
         if assessment.is_none() && seizure_score.is_none() {
             return;
+        }
+        if assessment.is_some() {
+            self.known.take(frame);
         }
         let risks = assessment.map_or(&[][..], |a| &a.risks);
         self.operating_points.extend(risks.iter().map(|r| (r.head, r.operating_point)));

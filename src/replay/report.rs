@@ -2,6 +2,8 @@
 //! sources.
 
 mod alarms;
+mod evidence;
+mod formats;
 mod heads;
 mod plot;
 mod provenance;
@@ -45,6 +47,10 @@ fn count(n: usize) -> String {
         out.push(c);
     }
     out
+}
+
+fn list<K: std::fmt::Display>(counts: &BTreeMap<K, u64>) -> String {
+    counts.iter().map(|(name, n)| format!("{name} {n}")).collect::<Vec<_>>().join(", ")
 }
 
 fn percent(share: f64) -> String {
@@ -94,6 +100,9 @@ impl Table {
 /// Sources shown with a curve of their risks.
 const CURVES: usize = 40;
 
+/// Sources listed; at most so many without faults.
+const LISTED: usize = 500;
+
 /// Writes the report: one self-contained file.
 #[must_use]
 pub fn html(outcomes: &[Outcome], alerts: &[&Alert], metrics: &Metrics) -> String {
@@ -111,9 +120,6 @@ pub fn html(outcomes: &[Outcome], alerts: &[&Alert], metrics: &Metrics) -> Strin
         "Records, frames, risks",
         &format!("{}, {}, {}", metrics.records, metrics.frames, metrics.risks),
     );
-    let list = |m: &BTreeMap<&'static str, u64>| {
-        m.iter().map(|(k, v)| format!("{k} {v}")).collect::<Vec<_>>().join(", ")
-    };
     row(&mut out, "Events", &list(&metrics.events_by_stream));
     let [decoded, skipped, rejected] = metrics.units;
     row(
@@ -133,11 +139,7 @@ pub fn html(outcomes: &[Outcome], alerts: &[&Alert], metrics: &Metrics) -> Strin
         row(&mut out, "Alerts withheld", &withheld);
     }
     row(&mut out, "Dead letters", &metrics.dead_letters.to_string());
-    let words = format!(
-        "{} by the model, {} by template, {} unsupported claims",
-        metrics.rationales_model, metrics.rationales_template, metrics.unsupported_claims
-    );
-    row(&mut out, "Rationales", &words);
+    row(&mut out, "Rationales", &formats::words(metrics));
     for (head, m) in &metrics.heads {
         row(&mut out, &format!("Head {head} against the labels"), &sentence(m));
         for (site, m) in &m.sites {
@@ -147,10 +149,12 @@ pub fn html(outcomes: &[Outcome], alerts: &[&Alert], metrics: &Metrics) -> Strin
     out.push_str("</table>");
     provenance::known_times(&mut out, &metrics.known_times);
     provenance::sepsis(&mut out, metrics.sepsis3.as_ref());
+    formats::write(&mut out, metrics);
     alarms::write(&mut out, &metrics.validation);
     heads::write(&mut out, &metrics.validation);
     alarms::burden(&mut out, outcomes, alerts);
     timeline::write(&mut out, outcomes);
+    formats::missing(&mut out, metrics);
     out.push_str("<h2>Sources</h2>");
     sources(&mut out, outcomes);
     out.push_str("<h2>Alerts</h2><table class=wide><tr><th>Time</th><th>Kind</th><th>Phase</th><th>Priority</th><th>Rationale</th></tr>");
@@ -182,11 +186,12 @@ fn versions(out: &mut String, metrics: &Metrics) {
     let v = &metrics.versions;
     out.push_str("<h2>What this rests on</h2>");
     let mut table = Table::new("", &["", "version", "hash"]);
-    table.row(&["bedwatch".to_owned(), v.engine.to_owned(), "-".to_owned()]);
-    for model in &v.models {
+    let (rests, program) = (&v.rests, format!("BLAKE3 {}", v.rests.engine_blake3));
+    table.row(&["bedwatch".to_owned(), rests.engine.to_owned(), program]);
+    for model in &rests.models {
         table.row(&[model.name.clone(), model.version.clone(), format!("SHA-256 {}", model.sha256)]);
     }
-    table.row(&["configuration".to_owned(), "-".to_owned(), v.config.clone()]);
+    table.row(&["configuration".to_owned(), "-".to_owned(), rests.config.clone()]);
     table.row(&["data, as read".to_owned(), "-".to_owned(), format!("BLAKE3 {}", v.data)]);
     table.row(&["alerts.ndjson".to_owned(), "-".to_owned(), format!("SHA-256 {}", metrics.alerts_sha256)]);
     table.end(out);
@@ -194,7 +199,9 @@ fn versions(out: &mut String, metrics: &Metrics) {
 
 fn sources(out: &mut String, outcomes: &[Outcome]) {
     out.push_str("<table class=wide><tr><th>Source</th><th>Format</th><th>Events</th><th>Frames</th><th>Risks</th><th>Alerts</th><th>Faults</th><th>Risk over time (0 to 1)</th></tr>");
-    for (i, o) in outcomes.iter().enumerate() {
+    // Those with faults always: what went wrong must be found here.
+    let shown = |(i, o): &(usize, &Outcome)| *i < LISTED || !o.faults.is_empty();
+    for (i, o) in outcomes.iter().enumerate().filter(shown) {
         let faults = if o.faults.is_empty() {
             "none".to_owned()
         } else {
@@ -217,7 +224,7 @@ fn sources(out: &mut String, outcomes: &[Outcome]) {
     if outcomes.len() > CURVES {
         let _ = write!(
             out,
-            "<p>Curves are drawn for the first {CURVES} sources; all risks stand in risks.parquet.</p>"
+            "<p>The first {LISTED} sources and all with faults, curves of the first {CURVES}; all sources stand in sources.csv, all risks in risks.parquet.</p>"
         );
     }
 }

@@ -122,6 +122,17 @@ impl Source {
         }
     }
 
+    /// The files on disk that it is read from; of tables their folder, of a simulated bed none.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Source::Stay(stay) => stay.files(),
+            Source::Recording { path, .. } => vec![path.clone()],
+            Source::Bed(_) => Vec::new(),
+            Source::Consented { of, .. } => of.files(),
+        }
+    }
+
     /// The name of the folder that the source lies in.
     #[must_use]
     pub fn site(&self) -> String {
@@ -152,7 +163,8 @@ impl Source {
                     let record = record.map_err(|e| e.to_string())?;
                     let number = numbers.entry(record.stream).or_insert(-1);
                     *number += 1;
-                    Ok(entry(record.stream, *number, record.at, record.key, record.payload))
+                    let place = record.place.unwrap_or((0, *number));
+                    Ok(entry(record.stream, place, record.at, record.key, record.payload))
                 });
                 Ok(Inputs::streamed(None, Box::new(items)))
             }
@@ -162,7 +174,7 @@ impl Source {
                 let numbered = (0_i64..).zip(bed.records()?);
                 let items = numbered.map(|(number, r)| {
                     let key = Some(r.key.as_str().to_owned());
-                    Ok(entry(r.stream, number, r.at, key, r.payload))
+                    Ok(entry(r.stream, (0, number), r.at, key, r.payload))
                 });
                 Ok(Inputs::streamed(labels, Box::new(items)))
             }
@@ -187,12 +199,19 @@ impl Source {
 fn input(item: Item) -> Input {
     match item {
         Item::Event(event) => Input::Event(event),
-        Item::Record { stream, at, key, payload, offset } => entry(stream, offset, at, key, payload),
+        Item::Record { stream, at, key, payload, offset } => entry(stream, (0, offset), at, key, payload),
     }
 }
 
-fn entry(stream: Stream, offset: i64, at: ArrivalTime, key: Option<String>, payload: Vec<u8>) -> Input {
-    let record = OwnedRecord { stream, partition: 0, offset, timestamp: Some(at), key, payload };
+/// `place`: partition and offset.
+fn entry(
+    stream: Stream,
+    (partition, offset): (i32, i64),
+    at: ArrivalTime,
+    key: Option<String>,
+    payload: Vec<u8>,
+) -> Input {
+    let record = OwnedRecord { stream, partition, offset, timestamp: Some(at), key, payload };
     Input::Record(Entry { stamp: at, record })
 }
 

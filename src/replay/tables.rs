@@ -3,17 +3,46 @@
 
 use std::{fmt::Write, path::Path};
 
-use super::validation::{Validation, interval::Interval};
+use super::{
+    Outcome,
+    validation::{Validation, interval::Interval},
+};
 
-/// Writes `heads.csv`, `scores.csv`, `groups.csv`, `alarms.csv`, `calibration.csv`, `decision.csv`.
+/// Writes `heads.csv`, `scores.csv`, `groups.csv`, `alarms.csv`, `calibration.csv`, `decision.csv` and
+/// `sources.csv`, one row for each source.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write(validation: &Validation, folder: &Path) -> anyhow::Result<()> {
+pub fn write(validation: &Validation, outcomes: &[Outcome], folder: &Path) -> anyhow::Result<()> {
     for (name, table) in tables(validation) {
         std::fs::write(folder.join(name), table)?;
     }
+    std::fs::write(folder.join("sources.csv"), sources(outcomes))?;
     Ok(())
+}
+
+fn sources(outcomes: &[Outcome]) -> String {
+    let mut out = String::from(
+        "source,site,format,patient_hours,events,frames,risks,alerts,dead_letters,faults,first_fault\n",
+    );
+    for o in outcomes {
+        let fault = o.faults.first().map_or(String::new(), |fault| quoted(fault));
+        let _ = writeln!(
+            out,
+            "{},{},{},{},{},{},{},{},{},{},{fault}",
+            quoted(&o.name),
+            quoted(&o.site),
+            o.format,
+            o.hours(),
+            o.events(),
+            o.frames,
+            o.risks.len(),
+            o.alerts.len(),
+            o.dead_letters.len(),
+            o.faults.len()
+        );
+    }
+    out
 }
 
 fn tables(v: &Validation) -> [(&'static str, String); 6] {

@@ -1,18 +1,32 @@
 //! What a report rests on: who asks "the same again?" compares these.
 
+use std::{fs::File, io};
+
+use anyhow::Context;
+use bedwatch_schemas::risk::ModelRef;
 use serde::Serialize;
 
 use super::Outcome;
 
-/// Versions and hashes.
+/// What is known before anything is read: the program, its settings, its models.
 #[derive(Debug, Clone, Serialize)]
-pub struct Versions {
-    /// The engine's.
+pub struct Rests {
+    /// The engine's version.
     pub engine: &'static str,
+    /// BLAKE3 of the program itself.
+    pub engine_blake3: String,
     /// The hash of the configuration.
     pub config: String,
     /// The bundles in force.
     pub models: Vec<Model>,
+}
+
+/// Versions and hashes.
+#[derive(Debug, Clone, Serialize)]
+pub struct Versions {
+    /// The program, its settings, its models.
+    #[serde(flatten)]
+    pub rests: Rests,
     /// BLAKE3 of what was read of every source, in their order.
     pub data: String,
 }
@@ -28,28 +42,35 @@ pub struct Model {
     pub sha256: String,
 }
 
+impl Rests {
+    /// Of this program with these bundles and its configuration's hash.
+    ///
+    /// # Errors
+    /// When the program's own file cannot be read.
+    pub fn new(bundles: Vec<(ModelRef, String)>, config: &str) -> anyhow::Result<Self> {
+        let model = |(of, sha256): (ModelRef, String)| Model { name: of.name, version: of.version, sha256 };
+        let mut own = blake3::Hasher::new();
+        let program = std::env::current_exe().and_then(File::open);
+        program
+            .and_then(|mut file| io::copy(&mut file, &mut own))
+            .context("the program's own file cannot be read")?;
+        Ok(Self {
+            engine: env!("CARGO_PKG_VERSION"),
+            engine_blake3: own.finalize().to_hex().to_string(),
+            config: config.to_owned(),
+            models: bundles.into_iter().map(model).collect(),
+        })
+    }
+}
+
 impl Versions {
-    /// Of this engine with these bundles, its configuration's hash and what it read.
+    /// With what was read.
     #[must_use]
-    pub fn new(
-        bundles: Vec<(bedwatch_schemas::risk::ModelRef, String)>,
-        config: &str,
-        outcomes: &[Outcome],
-    ) -> Self {
+    pub fn new(rests: Rests, outcomes: &[Outcome]) -> Self {
         let mut data = blake3::Hasher::new();
         for outcome in outcomes {
             data.update(outcome.name.as_bytes()).update(&[0]).update(&outcome.data);
         }
-        let model = |(of, sha256): (bedwatch_schemas::risk::ModelRef, String)| Model {
-            name: of.name,
-            version: of.version,
-            sha256,
-        };
-        Self {
-            engine: env!("CARGO_PKG_VERSION"),
-            config: config.to_owned(),
-            models: bundles.into_iter().map(model).collect(),
-            data: data.finalize().to_hex().to_string(),
-        }
+        Self { rests, data: data.finalize().to_hex().to_string() }
     }
 }

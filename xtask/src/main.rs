@@ -31,7 +31,7 @@ Usage: cargo xtask COMMAND
   tidy                   only the tidiness checks of `test`
   kafka up [--port N]    start a local Apache Kafka, create the topics, print the bootstrap address
   kafka down             stop it and remove its data
-  peers NAME             fetch a real peer of the tests (hl7v2, fhir, hl7apy), print its jars' folder
+  peers NAME             fetch a real peer of the tests (hl7v2, fhir, hl7apy, readers), print its folder
 
 Environment: BEDWATCH_CACHE (default ~/.cache/bedwatch), CARGO_TARGET_DIR.
 ";

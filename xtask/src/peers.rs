@@ -1,5 +1,5 @@
-//! `cargo xtask peers NAME`: the Java libraries of a real peer of the end-to-end tests, for the class
-//! path of a single-file program.
+//! `cargo xtask peers NAME`: the libraries of a real peer of the end-to-end tests: Java ones for the class
+//! path of a single-file program, Python ones for a script's path.
 
 use crate::jars::Set;
 use crate::{command, native, places};
@@ -57,17 +57,24 @@ const PEERS: &[(&str, Set)] = &[
     ),
 ];
 
-/// The peer in Python, with the hash pip checks.
-const HL7APY: &str = "hl7apy";
-const REQUIREMENT: &str =
-    "hl7apy==1.3.5 --hash=sha256:c8b80ff5ad020bf9c1e68a6395cf45cb78db621f65569d1798c46eb1b657e27b\n";
+/// The peers in Python by name: what pip installs, with the hashes it checks.
+const PYTHON: &[(&str, &str)] = &[
+    (
+        "hl7apy",
+        "hl7apy==1.3.5 --hash=sha256:c8b80ff5ad020bf9c1e68a6395cf45cb78db621f65569d1798c46eb1b657e27b\n",
+    ),
+    ("readers", include_str!("peers/readers.txt")),
+];
+
+/// Every peer's name.
+fn names() -> impl Iterator<Item = &'static str> {
+    PEERS.iter().map(|(name, _)| *name).chain(PYTHON.iter().map(|(name, _)| *name))
+}
 
 /// Makes a peer ready and returns the folder of its jars, or of its Python packages.
 pub(crate) fn libraries(name: &str) -> Result<PathBuf> {
-    let set = PEERS.iter().find(|(own, _)| *own == name).map(|(_, set)| set);
-    if set.is_none() && name != HL7APY {
-        let names: Vec<&str> = PEERS.iter().map(|(name, _)| *name).chain([HL7APY]).collect();
-        bail!("{name} is no peer; there is {}", names.join(", "));
+    if !names().any(|own| own == name) {
+        bail!("{name} is no peer; there is {}", names().collect::<Vec<_>>().join(", "));
     }
     let home = places::cache()?.join("peers").join(name);
     std::fs::create_dir_all(&home).with_context(|| format!("cannot create {}", home.display()))?;
@@ -75,38 +82,49 @@ pub(crate) fn libraries(name: &str) -> Result<PathBuf> {
     let path = home.join("lock");
     let lock = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     lock.lock().with_context(|| format!("cannot lock {}", path.display()))?;
-    let Some(set) = set else {
+    if let Some((_, requirements)) = PYTHON.iter().find(|(own, _)| *own == name) {
         native::ensure(&[native::PIP])?;
-        return hl7apy(&home);
-    };
+        return python(name, requirements, &home);
+    }
     native::ensure(&[native::KAFKA, native::JDK])?;
+    let (_, set) = PEERS.iter().find(|(own, _)| *own == name).context("a peer has its jars")?;
     set.libraries(&home)
 }
 
-/// Installs hl7apy into a folder of its own, whole or not at all.
-fn hl7apy(home: &Path) -> Result<PathBuf> {
-    let packages = home.join("packages");
-    if packages.exists() {
+/// Installs Python packages into a folder of their own, whole or not at all; anew where others are wanted
+/// than lie there.
+fn python(name: &str, requirements: &str, home: &Path) -> Result<PathBuf> {
+    let (packages, installed) = (home.join("packages"), home.join("requirements.txt"));
+    if packages.exists() && std::fs::read_to_string(&installed).is_ok_and(|text| text == requirements) {
         return Ok(packages);
     }
     let fresh = home.join(format!("fetch-{}", std::process::id()));
     std::fs::create_dir_all(&fresh).with_context(|| format!("cannot create {}", fresh.display()))?;
-    let requirement = fresh.join("requirement.txt");
-    std::fs::write(&requirement, REQUIREMENT).context("cannot write hl7apy's requirement")?;
+    let wanted = fresh.join("requirements.txt");
+    std::fs::write(&wanted, requirements).with_context(|| format!("cannot write {name}'s requirements"))?;
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
-    pip.args(["--only-binary=:all:", "--require-hashes", "--requirement"]).arg(&requirement);
+    pip.args(["--only-binary=:all:", "--require-hashes", "--requirement"]).arg(&wanted);
     pip.arg("--target").arg(fresh.join("packages"));
     let outcome = command::run(&mut pip)
-        .context("pip could not install hl7apy; check the network and pip's index settings")
-        .and_then(|()| std::fs::rename(fresh.join("packages"), &packages).context("cannot place hl7apy"));
+        .with_context(|| format!("pip could not install {name}; check the network and pip's index settings"))
+        .and_then(|()| place(&fresh, &packages, &installed).with_context(|| format!("cannot place {name}")));
     std::fs::remove_dir_all(&fresh).ok();
     outcome.map(|()| packages)
 }
 
+/// Puts what was installed in its place; the list of it comes last and says that it is whole.
+fn place(fresh: &Path, packages: &Path, installed: &Path) -> std::io::Result<()> {
+    if packages.exists() {
+        std::fs::remove_dir_all(packages)?;
+    }
+    std::fs::rename(fresh.join("packages"), packages)?;
+    std::fs::rename(fresh.join("requirements.txt"), installed)
+}
+
 /// Fetches every peer, so that a test run learns of a missing network before it has built anything.
 pub(crate) fn prepare() -> Result<()> {
-    PEERS.iter().map(|(name, _)| *name).chain([HL7APY]).try_for_each(|name| libraries(name).map(drop))
+    names().try_for_each(|name| libraries(name).map(drop))
 }
 
 #[cfg(test)]
@@ -123,6 +141,15 @@ mod tests {
             }
             let artifacts = set.pom.matches("<dependency>").count();
             assert!(jars.len() >= artifacts && artifacts > 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_python_package_has_a_version_and_a_hash() {
+        for (name, requirements) in PYTHON {
+            let packages = requirements.lines().filter(|l| l.contains("==")).count();
+            let hashes = requirements.matches("--hash=sha256:").count();
+            assert!(packages > 0 && hashes >= packages, "{name}");
         }
     }
 

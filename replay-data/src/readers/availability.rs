@@ -4,12 +4,12 @@
 //! was taken, a charted value when it was measured. What is replayed then may alert earlier than anyone could
 //! have been alerted at the bedside, and a report must say so.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Format;
 
 /// What a source tells of the times at which its values became known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Availability {
     /// Every value has such a time.
@@ -45,9 +45,13 @@ impl Format {
             Self::Hl7v2 => Availability::Recorded,
             // `issued` where a resource has it. STORETIME and entry offsets where a table has them: not for
             // laboratory results of MIMIC-III, cultures and prescriptions, nor for vital signs of eICU.
-            Self::Fhir | Self::FhirNdjson | Self::Mimic3 | Self::Mimic4 | Self::Eicu => {
-                Availability::PartlyRecorded
-            }
+            Self::Fhir
+            | Self::FhirNdjson
+            | Self::FhirBulk
+            | Self::Parquet
+            | Self::Mimic3
+            | Self::Mimic4
+            | Self::Eicu => Availability::PartlyRecorded,
             Self::Psv | Self::Cinc2012 | Self::Edf | Self::Wfdb | Self::CgmCsv => Availability::EventTimeOnly,
         }
     }

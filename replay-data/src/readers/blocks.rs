@@ -82,11 +82,6 @@ impl Blocks {
         Slot { group, channel: self.groups[group].buffers.len() - 1 }
     }
 
-    /// Whether any channel was added.
-    pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
-    }
-
     /// The buffer of a channel: samples go to its end.
     pub fn buffer(&mut self, slot: Slot) -> &mut Vec<f32> {
         &mut self.groups[slot.group].buffers[slot.channel]

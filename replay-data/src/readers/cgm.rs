@@ -1,9 +1,14 @@
-//! Glucose series of continuous sensors as CSV: iglu's layout (`id,time,gl`), Dexcom Clarity's
-//! export, and any table with a time and a glucose column.
+//! Glucose series of continuous sensors as tables of text: iglu's layout (`id,time,gl`), the exports of
+//! Dexcom Clarity and of LibreView, and any table with a time and a glucose column, whose fields are parted by
+//! commas, semicolons or tabs.
 //!
-//! One stay per id. The unit is the header's; `gl` is mg/dL by iglu's definition. Clarity writes
-//! `Low` and `High` beyond the sensor's range (40 to 400 mg/dL): they are taken as its bound, since to
-//! drop them would hide the lowest values.
+//! One stay per id. The unit is the header's; `gl` is mg/dL by iglu's definition. Words beyond the sensor's
+//! range are taken as its bound, since to drop them would hide the lowest values: `Low` and `High` of Clarity
+//! 40 and 400 mg/dL, `LO` and `HI` of LibreView 40 and 500 mg/dL. Of an export's several kinds of rows those
+//! of the sensor are read (Clarity's `EGV`, LibreView's historic and scanned glucose); the others are counted.
+
+mod days;
+mod layout;
 
 use std::{
     collections::BTreeMap,
@@ -21,72 +26,23 @@ use bedwatch_schemas::{
 use super::{
     Format, Item, Stay,
     error::{At, Error},
-    lines::{Line, Lines, MAX_TABLE_LINE, csv_fields},
+    lines::{Line, Lines, MAX_TABLE_LINE, fields},
     place::{Input, Place},
     stamps,
 };
+use days::Order;
+use layout::{Export, Layout};
 
 const NOTE_ZONE: &str = "times carry no zone and are taken as UTC";
 const NOTE_UNIT: &str = "the header names no unit; glucose is taken as mg/dL";
 const NOTE_BOUND: &str = "Low and High are taken as the sensor's bounds, 40 and 400 mg/dL";
+const NOTE_BOUND_LIBRE: &str = "LO and HI are taken as the sensor's bounds, 40 and 500 mg/dL";
+const NOTE_HISTORIC: &str =
+    "historic glucose is taken as known at its own time, not at the scan that read it";
+const NOTE_DAYS: &str = "nothing in the file says whether day or month comes first; the day is taken to";
 
 /// The header stands in one of the first lines (some exports open with a title).
 const HEADER_LINES: usize = 3;
-
-/// Which column holds what.
-#[derive(Debug, Clone, PartialEq)]
-struct Layout {
-    columns: usize,
-    id: Option<usize>,
-    time: usize,
-    glucose: usize,
-    unit: Option<Unit>,
-    /// Clarity: rows of another type than `EGV` hold no sensor value.
-    event_type: Option<usize>,
-}
-
-impl Layout {
-    fn of(line: &str) -> Option<Self> {
-        let names: Vec<String> = csv_fields(line).iter().map(|f| f.to_lowercase()).collect();
-        let find = |ok: &dyn Fn(&str) -> bool| names.iter().position(|n| ok(n));
-        let time = find(&|n| {
-            matches!(n, "time" | "timestamp" | "datetime" | "date_time" | "date time")
-                || n.starts_with("timestamp (")
-        })?;
-        let (glucose, unit) = names.iter().enumerate().find_map(|(i, n)| Some((i, glucose_unit(n)?)))?;
-        let id = find(&|n| {
-            matches!(n, "id" | "subject" | "subject_id" | "patient" | "patient_id" | "patientid" | "ptid")
-        });
-        let event_type = find(&|n| n == "event type");
-        Some(Self { columns: names.len(), id, time, glucose, unit, event_type })
-    }
-}
-
-/// Whether a column's name says glucose, and its unit where it names one.
-fn glucose_unit(name: &str) -> Option<Option<Unit>> {
-    let name = name.replace('_', " ");
-    let (word, unit) = match name.find(['(', '[']) {
-        Some(i) => (&name[..i], Some(name[i + 1..].trim_end_matches([')', ']']))),
-        None => match ["mg/dl", "mg dl", "mmol/l", "mmol l"].iter().find(|u| name.ends_with(**u)) {
-            Some(u) => (&name[..name.len() - u.len()], Some(&name[name.len() - u.len()..])),
-            None => (name.as_str(), None),
-        },
-    };
-    if word.trim() == "gl" && unit.is_none() {
-        return Some(Some(Unit::MgPerDl));
-    }
-    let words = ["gl", "glucose", "glucose value", "sensor glucose", "cgm glucose", "sgv"];
-    if !words.contains(&word.trim()) {
-        return None;
-    }
-    match unit.map(|u| u.trim().replace(' ', "/")).as_deref() {
-        None => Some(None),
-        Some("mg/dl") => Some(Some(Unit::MgPerDl)),
-        Some("mmol/l") => Some(Some(Unit::MmolPerL)),
-        // A unit that is not known: this is no column to read.
-        Some(_) => None,
-    }
-}
 
 /// Whether a file's first lines are such a table.
 pub(super) fn is_table(head: &str) -> bool {
@@ -102,6 +58,18 @@ fn table(place: &Place) -> io::Result<Option<(Layout, Lines<BufReader<Input>>)>>
         }
     }
     Ok(None)
+}
+
+/// The order of day and month in a table's times, where it is not always the same.
+fn order(place: &Place) -> io::Result<Option<Order>> {
+    let Some((layout, lines)) = table(place)? else { return Ok(None) };
+    let mut seen = days::Seen::default();
+    for line in lines {
+        if let Some(fields) = data_fields(&layout, &line?) {
+            seen.push(&fields[layout.time]);
+        }
+    }
+    Ok(seen.order())
 }
 
 /// The ids of a file numbered by their first appearance.
@@ -132,7 +100,7 @@ pub(super) fn series(place: &Place) -> usize {
 /// The fields of a data row; `None` for empty lines and lines of the wrong width.
 fn data_fields(layout: &Layout, line: &Line) -> Option<Vec<String>> {
     let text = line.text().filter(|t| !t.trim().is_empty())?;
-    Some(csv_fields(&text)).filter(|f| f.len() == layout.columns)
+    Some(fields(&text, layout.delimiter)).filter(|f| f.len() == layout.columns)
 }
 
 /// Reads one series.
@@ -148,6 +116,7 @@ pub(super) fn read(place: &Place, name: &str, _base: EventTime, wanted: usize) -
         counts: BTreeMap::new(),
         bounded: false,
         zoneless: false,
+        order: order(place).map_err(|e| Error::io(name, &e))?,
         layout,
     };
     let mut series = Series::default();
@@ -177,6 +146,8 @@ struct Reader<'a> {
     counts: BTreeMap<&'static str, u64>,
     bounded: bool,
     zoneless: bool,
+    /// Of day and month, where times of that kind are in the table.
+    order: Option<Order>,
 }
 
 impl Reader<'_> {
@@ -185,15 +156,16 @@ impl Reader<'_> {
     }
 
     fn row(&mut self, line: u64, fields: &[String]) {
-        if self.layout.event_type.is_some_and(|i| fields[i] != "EGV") {
+        let Some(column) = self.layout.glucose(fields) else {
             *self.counts.entry("cgm.row_without_sensor_value").or_default() += 1;
             return;
-        }
-        let Some(time) = stamps::iso(&fields[self.layout.time]) else {
+        };
+        let text = &fields[self.layout.time];
+        let Some(time) = stamps::iso(text).or_else(|| self.order?.time(text)) else {
             return self.fail(line, "the time is not YYYY-MM-DD HH:MM[:SS]");
         };
-        self.zoneless |= EventTime::parse_rfc3339(fields[self.layout.time].trim()).is_err();
-        let Some(body) = self.reading(&fields[self.layout.glucose]) else {
+        self.zoneless |= EventTime::parse_rfc3339(text.trim()).is_err();
+        let Some(body) = self.reading(&fields[column]) else {
             return self.fail(line, "the glucose is not a number");
         };
         let Some(patient) = self.patient_of(fields) else {
@@ -210,7 +182,7 @@ impl Reader<'_> {
                 stream: Stream::Cgm,
                 partition: 0,
                 offset: line as i64 - 1,
-                part: self.layout.glucose as u32,
+                part: column as u32,
             },
             body,
         })));
@@ -226,10 +198,11 @@ impl Reader<'_> {
 
     fn reading(&mut self, field: &str) -> Option<Body> {
         let signal = Signal::CgmGlucose;
-        let bound = match field {
-            "Low" | "LOW" => Some(40.0),
-            "High" | "HIGH" => Some(400.0),
-            "" | "NA" | "NaN" | "nan" | "null" => {
+        let bound = match (field.to_ascii_lowercase().as_str(), self.layout.export) {
+            ("low" | "lo", _) => Some(40.0),
+            ("high" | "hi", Export::LibreView) => Some(500.0),
+            ("high" | "hi", _) => Some(400.0),
+            ("" | "na" | "nan" | "null", _) => {
                 return Some(Body::NoReading { signal, reason: NoReading::Empty });
             }
             _ => None,
@@ -238,7 +211,8 @@ impl Reader<'_> {
             self.bounded = true;
             return Some(Body::Numeric(Numeric::new(signal, bound)));
         }
-        let value: f64 = field.parse().ok()?;
+        // A decimal comma, where no point says otherwise.
+        let value: f64 = field.parse().or_else(|_| field.replacen(',', ".", 1).parse()).ok()?;
         if signal.is_sentinel(value) {
             return Some(Body::NoReading { signal, reason: NoReading::Sentinel });
         }
@@ -248,9 +222,15 @@ impl Reader<'_> {
 
     fn stay(mut self) -> Stay {
         let mut notes = Vec::new();
-        for (applies, note) in
-            [(self.zoneless, NOTE_ZONE), (self.layout.unit.is_none(), NOTE_UNIT), (self.bounded, NOTE_BOUND)]
-        {
+        let is_libre = self.layout.export == Export::LibreView;
+        for (applies, note) in [
+            (self.zoneless, NOTE_ZONE),
+            (self.layout.unit.is_none(), NOTE_UNIT),
+            (self.bounded && !is_libre, NOTE_BOUND),
+            (self.bounded && is_libre, NOTE_BOUND_LIBRE),
+            (is_libre, NOTE_HISTORIC),
+            (self.order.is_some_and(|order| order.is_guess), NOTE_DAYS),
+        ] {
             if applies {
                 notes.push(note);
             }

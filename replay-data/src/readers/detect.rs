@@ -7,6 +7,7 @@ use super::{
     error::{Error, Fault},
     hl7,
     lines::latin,
+    parquet,
     place::Place,
     psv, safe_name, wfdb,
 };
@@ -36,11 +37,15 @@ pub enum Format {
     Mimic4,
     /// eICU tables, by their folder.
     Eicu,
+    /// Tables in Parquet.
+    Parquet,
+    /// A FHIR bulk export, by its folder.
+    FhirBulk,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 11] = [
+    pub const ALL: [Format; 13] = [
         Self::Psv,
         Self::Cinc2012,
         Self::Hl7v2,
@@ -52,6 +57,8 @@ impl Format {
         Self::Mimic3,
         Self::Mimic4,
         Self::Eicu,
+        Self::Parquet,
+        Self::FhirBulk,
     ];
 
     /// The name on the command line and in reports.
@@ -69,6 +76,8 @@ impl Format {
             Self::Mimic3 => "mimic3",
             Self::Mimic4 => "mimic4",
             Self::Eicu => "eicu",
+            Self::Parquet => "parquet",
+            Self::FhirBulk => "fhir-bulk",
         }
     }
 
@@ -83,13 +92,14 @@ impl Format {
         match self {
             Self::Psv => &["psv"],
             // `.txt` may be anything, the outcomes among it; tables are found by their folder.
-            Self::Cinc2012 | Self::Mimic3 | Self::Mimic4 | Self::Eicu => &[],
+            Self::Cinc2012 | Self::Mimic3 | Self::Mimic4 | Self::Eicu | Self::FhirBulk => &[],
             Self::Hl7v2 => &["hl7", "er7"],
             Self::Fhir => &["json"],
             Self::FhirNdjson => &["ndjson"],
             Self::Edf => &["edf", "bdf", "rec"],
             Self::Wfdb => &["hea"],
             Self::CgmCsv => &["csv"],
+            Self::Parquet => &["parquet"],
         }
     }
 
@@ -118,6 +128,11 @@ pub(super) fn detect_at(place: &Place) -> Result<Format, Error> {
     let mut head = Vec::new();
     let file = place.open().map_err(|e| Error::io(&name, &e))?;
     file.take(HEAD).read_to_end(&mut head).map_err(|e| Error::io(&name, &e))?;
+    if parquet::begins(&head) {
+        // What its columns are stands at its end.
+        let found = parquet::is_table(place).then_some(Format::Parquet);
+        return found.ok_or_else(|| Error::file(&name, Fault::Unrecognised));
+    }
     by_content(&head, path).ok_or_else(|| Error::file(&name, Fault::Unrecognised))
 }
 

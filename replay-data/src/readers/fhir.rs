@@ -1,8 +1,13 @@
 //! FHIR R4 JSON files: one resource or Bundle, or one resource a line (NDJSON).
 //!
 //! Only times are looked at. A record arrives at the latest of `issued` (when a version was made
-//! available, R4 Observation.issued), its effective time and the start of its period; a Bundle at the
-//! latest of its entries. Broken JSON becomes a record all the same: the decoder dead-letters it.
+//! available, R4 Observation.issued), its effective time and the start of its period, or its end where the
+//! encounter is finished; a Bundle at the latest of its entries. Broken JSON becomes a record all the same:
+//! the decoder dead-letters it.
+//!
+//! A folder of a bulk export, a file a resource type, is read patient by patient: [`bulk`].
+
+pub(super) mod bulk;
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
@@ -21,6 +26,7 @@ use super::{
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Times {
+    status: Option<String>,
     issued: Option<String>,
     effective_date_time: Option<String>,
     effective_instant: Option<String>,
@@ -54,7 +60,9 @@ impl Times {
             &self.authored_on,
             &self.period.start,
         ];
-        let own = own.into_iter().flatten().filter_map(|t| date_time(t));
+        // A finished encounter tells of its end.
+        let end = self.period.end.as_ref().filter(|_| self.status.as_deref() == Some("finished"));
+        let own = own.into_iter().flatten().chain(end).filter_map(|t| date_time(t));
         own.chain(self.entry.iter().filter_map(|e| e.resource.latest())).max()
     }
 }
@@ -116,7 +124,11 @@ mod tests {
 
     #[test]
     fn times() {
-        let cases: [(&str, Option<&str>); 8] = [
+        let cases: [(&str, Option<&str>); 9] = [
+            (
+                r#"{"status":"finished","period":{"start":"2012-09-17","end":"2012-09-18T01:00:00Z"}}"#,
+                Some("2012-09-18T01:00:00Z"),
+            ),
             (
                 r#"{"effectiveDateTime":"2013-04-02T09:30:10+01:00","issued":"2013-04-03T15:30:10+01:00"}"#,
                 Some("2013-04-03T14:30:10Z"),

@@ -72,7 +72,7 @@ pub struct Antibiotic {
 }
 
 /// Cultures and antibiotics of a patient around a stay, each in the order of time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Infection {
     /// Cultures.
     pub cultures: Vec<Culture>,

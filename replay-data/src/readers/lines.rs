@@ -89,6 +89,11 @@ impl<R: BufRead> Iterator for Lines<R> {
 
 /// The fields of one CSV line (RFC 4180 without line breaks inside quotes), trimmed.
 pub fn csv_fields(line: &str) -> Vec<String> {
+    fields(line, ',')
+}
+
+/// The fields of a line of a table whose fields are parted by another character.
+pub fn fields(line: &str, delimiter: char) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut quoted = false;
     let mut chars = line.chars().peekable();
@@ -100,7 +105,7 @@ pub fn csv_fields(line: &str) -> Vec<String> {
                 chars.next();
             }
             '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(String::new()),
+            c if c == delimiter && !quoted => fields.push(String::new()),
             c => field.push(c),
         }
     }

@@ -70,6 +70,13 @@ impl Place {
         Ok(bytes)
     }
 
+    /// Its bytes as a whole; `None` where there are more than `most`.
+    pub fn read_at_most(&self, most: u64) -> io::Result<Option<Vec<u8>>> {
+        let mut bytes = Vec::new();
+        self.open()?.take(most + 1).read_to_end(&mut bytes)?;
+        Ok((bytes.len() as u64 <= most).then_some(bytes))
+    }
+
     /// Whether there is such a file.
     pub fn is_file(&self) -> bool {
         match &self.archive {
@@ -86,6 +93,21 @@ impl Place {
     /// A file in the same folder.
     pub fn with_file_name(&self, name: impl AsRef<Path>) -> Self {
         Self { path: self.path.with_file_name(name.as_ref()), archive: self.archive.clone() }
+    }
+
+    /// The files of its folder whose names are its own but for what stands behind the last point, by that.
+    pub fn same_stem(&self) -> Vec<(String, Self)> {
+        let Some(folder) = self.path.parent() else { return Vec::new() };
+        let files = match &self.archive {
+            Some(archive) => archive.members_of(folder),
+            None => on_disk(folder).into_iter().map(|p| p.path).collect(),
+        };
+        let of_stem = |path: PathBuf| {
+            let end = path.extension()?.to_str()?.to_owned();
+            let is_same = path.file_stem() == self.path.file_stem();
+            is_same.then(|| (end, Self { path, archive: self.archive.clone() }))
+        };
+        files.into_iter().filter_map(of_stem).collect()
     }
 
     /// The files of its folder and of the folder above, in the order of their names; of a member also

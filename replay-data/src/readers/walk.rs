@@ -14,9 +14,10 @@ use super::{
     detect::detect_at,
     eicu,
     error::{Error, Fault},
-    mimic,
+    fhir::bulk,
+    mimic, parquet,
     place::{Folder, Place},
-    safe_name, wfdb,
+    safe, safe_name, wfdb,
 };
 
 /// Folders deeper than this are not entered, so that a loop of links ends.
@@ -59,8 +60,11 @@ pub fn survey(path: &Path, options: &Options) -> Result<Survey, Error> {
         }
         let place = Place::from(path);
         let place = wfdb::header_beside(&place).unwrap_or(place);
-        let format = options.format.map_or_else(|| detect_at(&place), Ok)?;
-        add(&mut found, &place, format, options);
+        match options.format.map_or_else(|| detect_at(&place), Ok)? {
+            Format::Parquet => add_parquet(&mut found, vec![place], options)?,
+            format => add(&mut found, &place, format, options),
+        }
+        tell_apart(&mut found.stays);
         return Ok(found);
     }
     let mut files = Vec::new();
@@ -83,15 +87,22 @@ fn without_tables(
     let around = |f: &PathBuf| f.ancestors().skip(1).take(2).map(Path::to_owned).collect::<Vec<_>>();
     let folders: BTreeSet<PathBuf> =
         files.iter().flat_map(around).filter(|folder| folder.starts_with(below)).collect();
-    let mut taken: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut taken: BTreeMap<PathBuf, Format> = BTreeMap::new();
     for path in folders {
         let folder = Folder::new(path.clone(), archive.cloned());
-        let Some(format) = tables_in(&folder, options).filter(|_| !taken.contains(&path)) else { continue };
+        let Some(format) = tables_in(&folder, options).filter(|_| !taken.contains_key(&path)) else {
+            continue;
+        };
         add_tables(found, &folder, format, options)?;
-        taken.extend(mimic::FOLDERS.iter().filter(|_| format == Format::Mimic4).map(|f| path.join(f)));
-        taken.insert(path);
+        let inner = mimic::FOLDERS.iter().filter(|_| format == Format::Mimic4);
+        taken.extend(inner.map(|f| (path.join(f), format)));
+        taken.insert(path, format);
     }
-    files.retain(|f| !(f.parent().is_some_and(|p| taken.contains(p)) && csv::table_name(f).is_some()));
+    files.retain(|f| match f.parent().and_then(|p| taken.get(p)) {
+        Some(Format::FhirBulk) => !bulk::is_file(f),
+        Some(_) => csv::table_name(f).is_none(),
+        None => true,
+    });
     Ok(files)
 }
 
@@ -116,10 +127,24 @@ fn packed(archive: Archive, options: &Options) -> Result<Survey, Error> {
 /// Adds the stays of files, which come in order.
 fn several(mut found: Survey, places: Vec<Place>, name: &str, options: &Options) -> Result<Survey, Error> {
     let segments: BTreeSet<PathBuf> = places.iter().flat_map(wfdb::segments).collect();
-    for place in &places {
-        match format_within(place, options) {
+    let places: Vec<(Place, Option<Format>)> =
+        places.into_iter().map(|place| (place.clone(), format_within(&place, options))).collect();
+    let is_parquet =
+        |(place, format): &(Place, Option<Format>)| (*format == Some(Format::Parquet)).then(|| place.clone());
+    let (mut sets, repeated) = parquet::grouped(places.iter().filter_map(is_parquet).collect());
+    for (place, format) in &places {
+        match format {
             Some(Format::Wfdb) if segments.contains(place.path()) => {}
-            Some(format) => add(&mut found, place, format, options),
+            Some(Format::Parquet) => {
+                let is_first = |set: &Vec<Place>| set[0].path() == place.path();
+                if let Some(set) = sets.iter_mut().find(|set| is_first(set)) {
+                    add_parquet(&mut found, std::mem::take(set), options)?;
+                    sets.retain(|set| !set.is_empty());
+                } else if repeated.iter().any(|p| p.path() == place.path()) {
+                    found.others.push(place.path().to_owned());
+                }
+            }
+            Some(format) => add(&mut found, place, *format, options),
             None if wfdb::header_beside(place).is_some() => {}
             None => found.others.push(place.path().to_owned()),
         }
@@ -143,7 +168,10 @@ fn format_within(place: &Place, options: &Options) -> Option<Format> {
 /// The format of the tables that a folder holds.
 fn tables_in(folder: &Folder, options: &Options) -> Option<Format> {
     let is = |format: Format, holds: bool| holds.then_some(format);
-    let found = is(Format::Eicu, eicu::is_folder(folder)).or_else(|| mimic::format_of(folder))?;
+    let is_bulk = || folder.archive().is_none() && bulk::is_folder(folder.path());
+    let found = is(Format::Eicu, eicu::is_folder(folder))
+        .or_else(|| mimic::format_of(folder))
+        .or_else(|| is(Format::FhirBulk, is_bulk()))?;
     options.format.is_none_or(|f| f == found).then_some(found)
 }
 
@@ -168,12 +196,20 @@ fn stays_table(path: &Path, options: &Options) -> Option<(Format, Folder)> {
 /// The stays of a folder of tables.
 fn add_tables(found: &mut Survey, folder: &Folder, format: Format, options: &Options) -> Result<(), Error> {
     let refused = |fault| Error::file(&safe_name(folder.path()), fault);
-    let (names, path, tables): (Vec<String>, _, _) = if format == Format::Eicu {
-        let tables = eicu::Tables::open(folder, options.base).map_err(refused)?;
-        (tables.names().collect(), tables.path(), Tables::Eicu(Arc::new(tables)))
-    } else {
-        let tables = mimic::Tables::open(folder, format).map_err(refused)?;
-        (tables.names().collect(), tables.path(), Tables::Mimic(Arc::new(tables)))
+    let (names, path, tables): (Vec<String>, _, _) = match format {
+        Format::Eicu => {
+            let tables = eicu::Tables::open(folder, options.base).map_err(refused)?;
+            (tables.names().collect(), tables.path(), Tables::Eicu(Arc::new(tables)))
+        }
+        Format::FhirBulk => {
+            let export = bulk::Export::open(folder.path(), options.base).map_err(refused)?;
+            let names = export.patients().iter().map(|id| safe(id.as_str())).collect();
+            (names, export.path(), Tables::FhirBulk(Arc::new(export)))
+        }
+        _ => {
+            let tables = mimic::Tables::open(folder, format).map_err(refused)?;
+            (tables.names().collect(), tables.path(), Tables::Mimic(Arc::new(tables)))
+        }
     };
     found.stays.extend(names.into_iter().enumerate().map(|(series, name)| StaySource {
         name,
@@ -183,6 +219,24 @@ fn add_tables(found: &mut Survey, folder: &Folder, format: Format, options: &Opt
         base: options.base,
         archive: folder.archive().cloned(),
         tables: Some(tables.clone()),
+    }));
+    Ok(())
+}
+
+/// The stays of Parquet tables that belong together, named by their patients.
+fn add_parquet(found: &mut Survey, places: Vec<Place>, options: &Options) -> Result<(), Error> {
+    let Some(first) = places.first().cloned() else { return Ok(()) };
+    let tables = parquet::Tables::open(places);
+    let tables = Arc::new(tables.map_err(|fault| Error::file(&safe_name(first.path()), fault))?);
+    let names = tables.patients().iter().map(|id| safe(id.as_str()));
+    found.stays.extend(names.enumerate().map(|(series, name)| StaySource {
+        name,
+        path: tables.path(),
+        format: Format::Parquet,
+        series,
+        base: options.base,
+        archive: first.archive().cloned(),
+        tables: Some(Tables::Parquet(tables.clone())),
     }));
     Ok(())
 }

@@ -3,18 +3,17 @@
 //! Sources: header(5), signal(5) and annot(5) of the WFDB manual. Physical value = (sample - baseline)
 //! / gain; the format's invalid sample is `NaN`. Multi-segment records are read segment by segment,
 //! each with its own channels; a gap leaves no block. Read a second at a time: memory does not grow
-//! with the record.
+//! with the record. A signal whose samples do not sum up to the header's checksum is read and told of.
 
 mod annotations;
+mod blocks;
+mod flac;
+mod frames;
 mod header;
 mod samples;
 mod segment;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    io::Read,
-    path::PathBuf,
-};
+use std::{io::Read, path::PathBuf};
 
 use bedwatch_schemas::{
     ids::{PatientId, SourceId},
@@ -22,14 +21,14 @@ use bedwatch_schemas::{
 };
 
 use super::{
-    Format, Item, Labels, Mark, Stay,
-    blocks::Blocks,
-    error::{At, Error, Fault},
+    Format, Labels, Mark, Stay,
+    error::{Error, Fault},
     lines::latin,
     place::{Place, length},
+    raw::{Annotations, Recording},
 };
+use frames::Frames;
 use header::{Header, Shape};
-use segment::Segment;
 
 const NOTE_BASE: &str = "the header has no date: times count from the base";
 const NOTE_ZONE: &str = "the header's time carries no zone and is taken as UTC";
@@ -45,7 +44,7 @@ pub(super) fn is_header(text: &str) -> bool {
 /// The header of the record that a signal or annotation file belongs to.
 pub(super) fn header_beside(place: &Place) -> Option<Place> {
     let end = place.path().extension()?.to_str()?;
-    let numbered = end.len() == 2 && end.starts_with('d') && end.ends_with(|c: char| c.is_ascii_digit());
+    let numbered = matches!(end.as_bytes(), [b'd', digit] if digit.is_ascii_digit());
     let header = place.with_extension("hea");
     (numbered || matches!(end, "dat" | "mat" | "atr" | "qrs")).then_some(header).filter(Place::is_file)
 }
@@ -81,137 +80,61 @@ pub(super) fn read(place: &Place, name: &str, base: EventTime) -> Result<Stay, E
     let patient = PatientId::new(&format!("wfdb-{name}"))
         .map_err(|_| Error::header(name, "the file's name is no patient id"))?;
     let source = SourceId::new("wfdb").expect("the name is short and plain");
-    let marks = marks(place, &header, start).map_err(|why| Error::header(name, why))?;
     let notes = vec![if header.start.is_some() { NOTE_ZONE } else { NOTE_BASE }];
-    let frame_hz = header.frame_hz;
-    let mut reader = Reader {
-        name: name.to_owned(),
-        beside: place.clone(),
-        start,
-        frame_hz,
-        frames: 0,
-        plan: VecDeque::new(),
-        current: None,
-        blocks: Blocks::new(patient, source, start),
-        queue: VecDeque::new(),
-        done: false,
-    };
-    let mut counts = BTreeMap::new();
-    match header.shape {
-        Shape::Segments(segments) => reader.plan = segments.into(),
-        Shape::Signals(_) => {
-            let opened = Segment::open(place, &header, &mut reader.blocks, &mut counts);
-            reader.current = Some(opened.map_err(|fault| Error::file(name, fault))?);
-        }
-    }
-    let mut stay = Stay::new(name, Format::Wfdb, Box::new(reader));
+    let (annotations, faults) = annotations_beside(place, &header, name);
+    let mut marks: Vec<Mark> = annotations.iter().flat_map(|all| annotations::marks(all, start)).collect();
+    marks.extend(verdict(&header, start));
+    marks.sort_by_key(|m| m.at);
+    let counts = blocks::left_out(place, &header);
+    let frames = Frames::open(place, name, header, blocks::wants)?;
+    let items = blocks::Items::new(frames, patient, source, start);
+    let faults = faults.into_iter().map(Err);
+    let mut stay = Stay::new(name, Format::Wfdb, Box::new(faults.chain(items)));
     stay.labels = (!marks.is_empty()).then_some(Labels::Marks(marks));
     (stay.counts, stay.notes) = (counts, notes);
     Ok(stay)
 }
 
-/// Annotations of the `.atr` file beside the header, and the verdict on an alarm (CinC 2015: the alarm
-/// stands at 5:00; its name and verdict are the header's comments).
-fn marks(place: &Place, header: &Header, start: EventTime) -> Result<Vec<Mark>, String> {
-    let mut marks = match place.with_extension("atr").read() {
-        Ok(bytes) => annotations::parse(&bytes, header.frame_hz, start)?,
-        Err(_) => Vec::new(),
-    };
-    let verdict = header.comments.iter().find(|c| matches!(c.as_str(), "True alarm" | "False alarm"));
-    if let (Some(verdict), Some(alarm)) = (verdict, header.comments.first()) {
-        let at = start + Span::minutes(5);
-        marks.push(Mark { at, lasts: None, text: format!("{alarm}: {}", verdict.to_lowercase()) });
-    }
-    marks.sort_by_key(|m| m.at);
-    Ok(marks)
+/// Opens a record below events.
+pub(super) fn recording(place: &Place, name: &str) -> Result<Recording, Error> {
+    let header = load(place, name)?;
+    let (annotations, faults) = annotations_beside(place, &header, name);
+    let start = header.start;
+    let frames = Frames::open(place, name, header, |_, _| true)?;
+    let portions = Box::new(faults.into_iter().map(Err).chain(frames.portions()));
+    Ok(Recording { format: Format::Wfdb, start, annotations, notes: Vec::new(), portions })
 }
 
-/// The samples, a second of frames at a time.
-struct Reader {
-    name: String,
-    /// The header; segments lie beside it.
-    beside: Place,
-    start: EventTime,
+/// Reads an annotation file by itself.
+pub(super) fn annotation_file(
+    place: &Place,
+    name: &str,
     frame_hz: f64,
-    /// Frames before the current segment.
-    frames: u64,
-    plan: VecDeque<header::Part>,
-    current: Option<Segment>,
-    blocks: Blocks,
-    queue: VecDeque<Result<Item, Error>>,
-    done: bool,
+) -> Result<(Annotations, Option<Error>), Error> {
+    let bytes = place.read_at_most(annotations::MAX_BYTES).map_err(|e| Error::io(name, &e))?;
+    let bytes = bytes.ok_or_else(|| Error::header(name, "it is larger than 64 MiB"))?;
+    let annotator = place.path().extension().map(|e| e.to_string_lossy().into_owned());
+    let read = annotations::parse(&bytes, &annotator.unwrap_or_default(), frame_hz);
+    let fault = read.fault.map(|why| Error::file(name, Fault::Record(why.to_owned())));
+    Ok((read.found, fault))
 }
 
-impl Reader {
-    fn advance(&mut self) {
-        if self.current.is_some() {
-            return self.read_second();
-        }
-        let Some(part) = self.plan.pop_front() else {
-            self.done = true;
-            return;
-        };
-        let origin = self.start + Span((self.frames as f64 * 1e6 / self.frame_hz).round() as i64);
-        self.blocks.begin(origin);
-        self.frames = self.frames.saturating_add(part.frames);
-        // `~` is a gap, a part without frames the layout of a record whose channels vary.
-        let Some(name) = part.name.filter(|_| part.frames > 0) else { return };
-        let place = self.beside.with_file_name(name + ".hea");
-        match self.open(&place, part.frames) {
-            Ok(segment) => self.current = Some(segment),
-            Err(mut error) => {
-                error.at = At::Record(self.frames - part.frames);
-                self.queue.push_back(Err(error));
-            }
-        }
-    }
-
-    fn open(&mut self, place: &Place, frames: u64) -> Result<Segment, Error> {
-        let mut header = load(place, &self.name)?;
-        if (header.frame_hz - self.frame_hz).abs() > 1e-6 {
-            return Err(Error::header(&self.name, "a segment has another rate than its record"));
-        }
-        header.frames = Some(frames);
-        Segment::open(place, &header, &mut self.blocks, &mut BTreeMap::new())
-            .map_err(|fault| Error::file(&self.name, fault))
-    }
-
-    fn read_second(&mut self) {
-        let Some(segment) = &mut self.current else { return };
-        match segment.read(&mut self.blocks) {
-            Ok(true) => {
-                let items = self.blocks.complete();
-                self.queue.extend(items.into_iter().map(Ok));
-                return;
-            }
-            Ok(false) => {}
-            Err(e) => self.queue.push_back(Err(Error::io(&self.name, &e))),
-        }
-        let missing = segment.missing();
-        let done = segment.done();
-        self.current = None;
-        let items = self.blocks.rest();
-        self.queue.extend(items.into_iter().map(Ok));
-        if missing > 0 {
-            let fault = Fault::Record(format!("a signal file ends {missing} frames before its header says"));
-            self.queue.push_back(Err(Error { stay: self.name.clone(), at: At::Record(done), fault }));
-        }
-    }
+fn annotations_beside(place: &Place, header: &Header, name: &str) -> (Vec<Annotations>, Vec<Error>) {
+    let all = annotations::beside(place, header.frame_hz);
+    let faults = all.iter().filter_map(|read| {
+        let why = format!("{} ({})", read.fault?, read.found.annotator);
+        Some(Error::file(name, Fault::Record(why)))
+    });
+    let faults = faults.collect();
+    (all.into_iter().map(|read| read.found).collect(), faults)
 }
 
-impl Iterator for Reader {
-    type Item = Result<Item, Error>;
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(item) = self.queue.pop_front() {
-                return Some(item);
-            }
-            if self.done {
-                return None;
-            }
-            self.advance();
-        }
-    }
+/// The verdict on an alarm (CinC 2015: the alarm stands at 5:00; its name and verdict are the header's
+/// comments).
+fn verdict(header: &Header, start: EventTime) -> Option<Mark> {
+    let verdict = header.comments.iter().find(|c| matches!(c.as_str(), "True alarm" | "False alarm"))?;
+    let text = format!("{}: {}", header.comments.first()?, verdict.to_lowercase());
+    Some(Mark { at: start + Span::minutes(5), lasts: None, text })
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use bedwatch_schemas::{
     signal::{Signal, SignalClass},
     time::{EventTime, Span},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::sepsis3::{self, Onset, Sofa, Version};
 
@@ -62,7 +62,7 @@ pub struct Retrospect {
 }
 
 /// What a stay tells of sepsis afterwards.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sepsis3 {
     /// The stay's beginning.
     pub begins: EventTime,
@@ -75,7 +75,7 @@ pub struct Sepsis3 {
 }
 
 /// How much of SOFA was known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SofaKnown {
     /// Hours scored.
     pub hours: u64,

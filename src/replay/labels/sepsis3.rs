@@ -21,7 +21,7 @@
 
 use bedwatch_replay_data::readers::{Antibiotic, Culture, Infection, When};
 use bedwatch_schemas::time::{EventTime, Span};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The antibiotic at most so long after the culture, and the culture after the antibiotic.
 const CULTURE_FIRST: (Span, i64) = (Span::hours(72), 3);
@@ -41,7 +41,7 @@ const GAP: Span = Span::hours(12);
 const CAME_WITH: Span = Span::hours(4);
 
 /// A published version of the definition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Version {
     /// Onset at the suspicion of infection.
@@ -65,7 +65,7 @@ impl Version {
 }
 
 /// A suspicion of infection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Suspicion {
     /// When it begins.
     pub at: EventTime,
@@ -83,7 +83,7 @@ pub struct Sofa {
 }
 
 /// When sepsis began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Onset {
     /// Not during the stay.
     Never,

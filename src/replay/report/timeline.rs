@@ -9,7 +9,7 @@ use bedwatch_schemas::{
     time::EventTime,
 };
 
-use super::escape;
+use super::{escape, evidence};
 use crate::replay::{
     Outcome,
     outcome::DRAWN,
@@ -166,12 +166,14 @@ fn alerts(out: &mut String, outcome: &Outcome, first: EventTime) {
     for alert in clinical(outcome).take(TOLD) {
         let _ = write!(
             out,
-            "<li>{:.1} h, {}, {}: {}</li>",
+            "<li>{:.1} h, {}, {}: {}",
             alert.at.since(first).as_hours_f64(),
             escape(alert.kind.name()),
             escape(alert.priority.name()),
             escape(&alert.rationale.text)
         );
+        evidence::write(out, alert, first);
+        out.push_str("</li>");
     }
     out.push_str("</ol>");
     let more = clinical(outcome).count().saturating_sub(TOLD);

@@ -29,6 +29,11 @@ impl Signal {
     pub fn is_annotations(&self) -> bool {
         matches!(self.label.as_str(), "EDF Annotations" | "BDF Annotations")
     }
+
+    /// The physical value of a stored number; `NaN` without calibration.
+    pub fn physical(&self, sample: i32) -> f64 {
+        self.scale.map_or(f64::NAN, |scale| scale.physical(sample))
+    }
 }
 
 /// `physical = gain * digital + offset`.
@@ -38,6 +43,13 @@ pub struct Scale {
     pub gain: f64,
     /// The physical value of digital 0.
     pub offset: f64,
+}
+
+impl Scale {
+    /// The physical value of a stored number.
+    pub fn physical(self, sample: i32) -> f64 {
+        f64::from(sample) * self.gain + self.offset
+    }
 }
 
 /// The header.

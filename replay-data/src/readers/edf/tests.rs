@@ -1,5 +1,5 @@
 use super::*;
-use crate::readers::scratch::Scratch;
+use crate::readers::{Item, scratch::Scratch};
 use bedwatch_schemas::{
     event::{Body, Event},
     waveform::{WaveformBlock, WaveformKind},

@@ -1,9 +1,19 @@
-//! Annotation files in MIT format: annot(5). Only what stands for marks is kept: the symbol and the
-//! text beside it.
+//! Annotation files in MIT format: annot(5). Every annotation is kept with all its fields; the comments
+//! that define a file's clock and its own codes are read and are no annotations.
+
+use std::collections::BTreeMap;
 
 use bedwatch_schemas::time::{EventTime, Span};
 
-use crate::readers::{Mark, lines::latin};
+use crate::readers::{
+    Mark,
+    lines::latin,
+    place::Place,
+    raw::{Annotation, Annotations},
+};
+
+/// The annotator whose annotations are the reference by custom: its marks go without a name.
+const REFERENCE: &str = "atr";
 
 /// The symbols of the codes 0 to 41 (annot(5), ecgcodes.h); empty for codes without one.
 const SYMBOLS: [&str; 42] = [
@@ -11,83 +21,176 @@ const SYMBOLS: [&str; 42] = [
     "D", "\"", "=", "p", "B", "^", "t", "+", "u", "?", "!", "[", "]", "e", "n", "@", "x", "f", "(", ")", "r",
 ];
 
+/// Codes that are no annotation: a comment, a long step in time, and what is said of the one before.
+const NOTE: u8 = 22;
 const SKIP: u16 = 59;
+const NUM: u16 = 60;
+const SUB: u16 = 61;
+const CHN: u16 = 62;
 const AUX: u16 = 63;
 
-/// Marks at `start` plus each annotation's frames; the file may name a finer clock of its own.
-pub fn parse(bytes: &[u8], frame_hz: f64, start: EventTime) -> Result<Vec<Mark>, String> {
-    let mut found: Vec<(i64, String)> = Vec::new();
-    let mut words = bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
-    let (mut at, mut hz) = (0_i64, frame_hz);
-    while let Some(word) = words.next().filter(|w| *w != 0) {
-        let (code, rest) = (word >> 10, word & 0x3FF);
-        match code {
-            SKIP => {
-                let (high, low) = words.next().zip(words.next()).ok_or("the annotations are cut short")?;
-                at += i64::from(i32::from(high as i16) << 16 | i32::from(low));
+const CUT: &str = "the annotations are cut short";
+
+/// Ends of names beside a header that are no annotators: signals, text and other files.
+const OTHERS: [&str; 12] =
+    ["hea", "dat", "mat", "edf", "bdf", "txt", "csv", "json", "md", "pdf", "html", "xws"];
+
+/// The largest annotation file read, in bytes.
+pub const MAX_BYTES: u64 = 64 << 20;
+
+/// What an annotation file says: all that stands before the first fault, and the fault.
+pub struct Read {
+    /// The annotations.
+    pub found: Annotations,
+    /// What is wrong with the file, where something is.
+    pub fault: Option<&'static str>,
+}
+
+/// The annotation files of a record, in the order of their names: what lies beside its header under its
+/// name, reads as annotations and ends with their mark. A damaged `atr` file is told of; whether another
+/// file is a damaged one or none at all cannot be known.
+pub fn beside(header: &Place, frame_hz: f64) -> Vec<Read> {
+    let mut all = Vec::new();
+    for (annotator, place) in header.same_stem() {
+        let is_signals = matches!(annotator.as_bytes(), [b'd', digit] if digit.is_ascii_digit());
+        let is_name = annotator.starts_with(|c: char| c.is_ascii_alphabetic())
+            && annotator.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+        if !is_name || is_signals || OTHERS.contains(&annotator.as_str()) {
+            continue;
+        }
+        let is_reference = annotator == REFERENCE;
+        match place.read_at_most(MAX_BYTES) {
+            Ok(Some(bytes)) => {
+                let read = parse(&bytes, &annotator, frame_hz);
+                let is_whole = read.fault.is_none() && !read.found.list.is_empty();
+                all.extend((is_reference || is_whole).then_some(read));
             }
-            60..=62 => {}
-            AUX => {
-                let text: Vec<u8> =
-                    (&mut words).take(usize::from(rest).div_ceil(2)).flat_map(u16::to_le_bytes).collect();
-                let text = latin(text.get(..usize::from(rest)).ok_or("the annotations are cut short")?);
-                let text = text.trim_matches(['\0', ' ']);
-                if let Some(rate) = text.strip_prefix("## time resolution: ") {
-                    hz = rate.trim().parse().ok().filter(|r| *r > 0.0).ok_or("its clock is not a rate")?;
-                    found.pop();
-                } else if let Some(last) = found.last_mut() {
-                    last.1 = format!("{} {text}", last.1).trim().to_owned();
+            Ok(None) | Err(_) if !is_reference => {}
+            Ok(None) => all.push(broken(annotator, frame_hz, "the annotations are larger than 64 MiB")),
+            Err(_) => all.push(broken(annotator, frame_hz, "the annotations cannot be read")),
+        }
+    }
+    all
+}
+
+fn broken(annotator: String, hz: f64, fault: &'static str) -> Read {
+    Read { found: Annotations { annotator, hz, list: Vec::new() }, fault: Some(fault) }
+}
+
+/// Reads a file; its samples are frames unless it names a finer clock of its own.
+pub fn parse(bytes: &[u8], annotator: &str, frame_hz: f64) -> Read {
+    let mut parser = Parser {
+        found: Annotations { annotator: annotator.to_owned(), hz: frame_hz, list: Vec::new() },
+        symbols: BTreeMap::new(),
+        is_defining: false,
+        at: 0,
+    };
+    let fault = parser.all(bytes).err();
+    parser.definitions();
+    Read { found: parser.found, fault }
+}
+
+struct Parser {
+    found: Annotations,
+    /// Symbols of the file's own codes.
+    symbols: BTreeMap<u8, String>,
+    /// Between the comments that open and close the definitions of codes.
+    is_defining: bool,
+    at: i64,
+}
+
+impl Parser {
+    fn all(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
+        let mut words = bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
+        loop {
+            let word = words.next().ok_or("the annotations end without the mark of their end")?;
+            let (code, rest) = (word >> 10, word & 0x3FF);
+            match code {
+                _ if word == 0 => return Ok(()),
+                SKIP => {
+                    let (high, low) = words.next().zip(words.next()).ok_or(CUT)?;
+                    self.at += i64::from(i32::from(high as i16) << 16 | i32::from(low));
                 }
-            }
-            code => {
-                at += i64::from(rest);
-                let symbol = SYMBOLS.get(usize::from(code)).copied().unwrap_or_default();
-                found.push((at, symbol.to_owned()));
+                AUX => {
+                    let length = usize::from(rest & 0xFF);
+                    let text: Vec<u8> =
+                        (&mut words).take(length.div_ceil(2)).flat_map(u16::to_le_bytes).collect();
+                    let text = text.get(..length).ok_or(CUT)?;
+                    if let Some(last) = self.found.list.last_mut() {
+                        last.text = latin(text);
+                    }
+                }
+                // A byte of the word, signed where annot(5) says so.
+                NUM => self.last(|a| a.number = rest as i8),
+                SUB => self.last(|a| a.subtype = rest as i8),
+                CHN => self.last(|a| a.channel = rest as u8),
+                code => {
+                    self.definitions();
+                    self.at += i64::from(rest);
+                    self.annotation(code as u8);
+                }
             }
         }
     }
-    let time = |at: i64| start + Span((at as f64 * 1e6 / hz).round() as i64);
-    let marks = found.into_iter().filter(|(_, text)| !text.is_empty());
-    Ok(marks.map(|(at, text)| Mark { at: time(at), lasts: None, text }).collect())
+
+    fn last(&mut self, change: impl FnOnce(&mut Annotation)) {
+        self.found.list.last_mut().map(change).unwrap_or_default();
+    }
+
+    /// A new one; number and channel are those of the one before until it is said otherwise.
+    fn annotation(&mut self, code: u8) {
+        let (number, channel) = self.found.list.last().map_or((0, 0), |a| (a.number, a.channel));
+        let symbol = match self.symbols.get(&code) {
+            Some(own) => own.clone(),
+            None => SYMBOLS.get(usize::from(code)).copied().unwrap_or_default().to_owned(),
+        };
+        let (at, text) = (self.at, String::new());
+        self.found.list.push(Annotation { at, code, symbol, subtype: 0, channel, number, text });
+    }
+
+    /// Takes the annotation just finished away where it is none: a step in time (code 0), or a comment at
+    /// the beginning that defines the clock or codes.
+    fn definitions(&mut self) {
+        let Some(last) = self.found.list.last() else { return };
+        if last.code == 0 {
+            self.found.list.pop();
+            return;
+        }
+        if last.code != NOTE || last.at != 0 {
+            return;
+        }
+        let text = last.text.trim_matches(['\0', ' ']);
+        let rate = text.strip_prefix("## time resolution: ").and_then(|rate| rate.trim().parse::<f64>().ok());
+        if let Some(hz) = rate.filter(|hz| hz.is_finite() && *hz > 0.0) {
+            self.found.hz = hz;
+        } else if text == "## annotation type definitions" {
+            self.is_defining = true;
+        } else if text == "## end of definitions" {
+            self.is_defining = false;
+        } else if self.is_defining {
+            let mut words = text.split(' ');
+            let code = words.next().and_then(|code| code.parse::<u8>().ok());
+            if let (Some(code), Some(symbol)) = (code, words.next()) {
+                self.symbols.insert(code, symbol.to_owned());
+            }
+        } else {
+            return;
+        }
+        self.found.list.pop();
+    }
+}
+
+/// The annotations on the time axis. Symbol and text make a mark's words; those of another annotator than
+/// the reference have its name before them.
+pub fn marks(all: &Annotations, start: EventTime) -> impl Iterator<Item = Mark> + '_ {
+    let by = if all.annotator == REFERENCE { String::new() } else { format!("{}: ", all.annotator) };
+    all.list.iter().filter_map(move |a| {
+        let words = format!("{} {}", a.symbol, a.text.trim_matches(['\0', ' ']));
+        let at = start + Span((a.at as f64 * 1e6 / all.hz).round() as i64);
+        let words = words.trim();
+        (!words.is_empty()).then(|| Mark { at, lasts: None, text: format!("{by}{words}") })
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(words: &[u16]) -> Vec<u8> {
-        words.iter().flat_map(|w| w.to_le_bytes()).collect()
-    }
-
-    #[test]
-    fn codes_skips_and_texts() {
-        let mut bytes = words(&[28 << 10 | 18, AUX << 10 | 3]);
-        bytes.extend(b"(N\0\0");
-        bytes.extend(words(&[1 << 10 | 82, SKIP << 10, 1, 2, 5 << 10 | 1, 61 << 10 | 1, 0, 77]));
-        let marks = parse(&bytes, 100.0, EventTime::from_micros(0)).unwrap();
-        let got: Vec<_> = marks.iter().map(|m| (m.at.as_micros() / 10_000, m.text.as_str())).collect();
-        assert_eq!(got, [(18, "+ (N"), (100, "N"), (100 + 65_536 + 2 + 1, "V")]);
-    }
-
-    #[test]
-    fn a_clock_of_its_own_and_files_cut_short() {
-        let mut bytes = words(&[22 << 10, AUX << 10 | 24]);
-        bytes.extend(b"## time resolution: 1000");
-        bytes.extend(words(&[1 << 10 | 500, 0]));
-        let marks = parse(&bytes, 100.0, EventTime::from_micros(0)).unwrap();
-        assert_eq!(marks.len(), 1);
-        assert_eq!(marks[0].at.as_micros(), 500_000);
-        for end in 0..bytes.len() {
-            let _ = parse(&bytes[..end], 100.0, EventTime::from_micros(0));
-        }
-        assert!(parse(&words(&[SKIP << 10, 1]), 1.0, EventTime::from_micros(0)).is_err());
-    }
-
-    proptest::proptest! {
-        /// Any bytes are read or refused, never a panic.
-        #[test]
-        fn any_bytes(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
-            let _ = parse(&bytes, 250.0, EventTime::from_micros(0));
-        }
-    }
-}
+mod tests;

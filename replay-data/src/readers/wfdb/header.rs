@@ -2,7 +2,7 @@
 
 use bedwatch_schemas::time::EventTime;
 
-use crate::readers::stamps;
+use crate::readers::{raw::NO_SAMPLE, stamps};
 
 /// More samples of one signal in a frame than any record has.
 const MAX_PER_FRAME: usize = 100_000;
@@ -59,10 +59,28 @@ pub struct Signal {
     pub baseline: f64,
     /// The physical unit; mV where the header is silent, as header(5) says.
     pub unit: String,
-    /// The value that first differences (format 8) count from.
+    /// The value that first differences (format 8) count from; the zero where the header is silent.
     pub initial: i32,
+    /// The sum of all samples to 16 bits; `None` where the header has none, or 0, which writers put there
+    /// as a placeholder.
+    pub checksum: Option<u16>,
     /// What it is.
     pub description: String,
+}
+
+impl Signal {
+    /// Whether its samples stand in a file; a layout's signals, and those of format 0, have none.
+    pub fn has_file(&self) -> bool {
+        self.file != "~" && self.format != 0
+    }
+
+    /// The physical value of a stored number; `NaN` where there is no sample or no calibration.
+    pub fn physical(&self, sample: i32) -> f64 {
+        match self.gain {
+            Some(gain) if sample != NO_SAMPLE => (f64::from(sample) - self.baseline) / gain,
+            _ => f64::NAN,
+        }
+    }
 }
 
 /// Whether the first line that is no comment is a record line.
@@ -190,9 +208,9 @@ fn signal(line: &str) -> Result<Signal, &'static str> {
     let (format, per_frame, skew, offset) = storage(word().ok_or("it has no format")?)?;
     let (gain, baseline, unit) = calibration(word().unwrap_or("0"))?;
     let _bits = word();
-    let mut number = || word().map_or(Some(0), |w| w.parse::<i32>().ok()).ok_or("a number is not one");
-    let (zero, initial) = (number()?, number()?);
-    let (_sum, _block) = (word(), word());
+    let mut number = || word().map(|w| w.parse::<i32>().map_err(|_| "a number is not one")).transpose();
+    let (zero, initial) = (number()?.unwrap_or(0), number()?);
+    let (sum, _block) = (word().and_then(|w| w.parse::<i64>().ok()), word());
     Ok(Signal {
         file,
         format,
@@ -202,7 +220,9 @@ fn signal(line: &str) -> Result<Signal, &'static str> {
         gain,
         baseline: baseline.unwrap_or(f64::from(zero)),
         unit,
-        initial,
+        initial: initial.unwrap_or(zero),
+        // Some writers give it signed, others not: the low 16 bits are the same.
+        checksum: sum.map(|sum| sum as u16).filter(|sum| *sum != 0),
         description: rest.trim().to_owned(),
     })
 }
@@ -264,6 +284,7 @@ mod tests {
             baseline: 1024.0,
             unit: "mV".into(),
             initial: 995,
+            checksum: Some(43_405),
             description: "ECG lead II".into(),
         };
         assert_eq!(signals[0], first);
@@ -273,7 +294,12 @@ mod tests {
     #[test]
     fn baselines_and_times() {
         let Shape::Signals(s) = parse("x 1\nx.dat 16 1.893e+05 16 7\n").unwrap().shape else { panic!() };
-        assert_eq!((s[0].gain, s[0].baseline), (Some(189_300.0), 7.0));
+        assert_eq!((s[0].gain, s[0].baseline, s[0].initial), (Some(189_300.0), 7.0, 7));
+        for (sum, want) in [("-22131", Some(43_405)), ("43405", Some(43_405)), ("0", None), ("", None)] {
+            let text = format!("x 1\nx.dat 16 1 16 0 0 {sum}\n");
+            let Shape::Signals(s) = parse(&text).unwrap().shape else { panic!() };
+            assert_eq!(s[0].checksum, want, "{sum}");
+        }
         let start = |rest: &str| parse(&format!("x 0 1 1 {rest}\n")).unwrap().start.map(|t| t.to_string());
         assert_eq!(start("31:51.982 10/10/2896").as_deref(), Some("2896-10-10T00:31:51.982Z"));
         assert_eq!(start("5 01/02/2003").as_deref(), Some("2003-02-01T00:00:05Z"));

@@ -1,6 +1,8 @@
 //! The storage formats of WFDB signal files: signal(5).
 
-use std::io::{self, Read};
+use std::io::Read;
+
+use crate::readers::error::Fault;
 
 /// A storage format read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +27,16 @@ pub enum Storage {
     F310,
     /// Three 10-bit samples in one double word.
     F311,
+    /// A FLAC stream of 8 bits at most.
+    F508,
+    /// A FLAC stream of 16 bits at most.
+    F516,
+    /// A FLAC stream of 24 bits at most.
+    F524,
 }
 
 impl Storage {
-    /// The format of a number; `None` for those not read (FLAC: 508, 516, 524).
+    /// The format of a number; `None` where there is no such format.
     pub const fn of(number: u32) -> Option<Self> {
         Some(match number {
             8 => Self::F8,
@@ -41,16 +49,29 @@ impl Storage {
             212 => Self::F212,
             310 => Self::F310,
             311 => Self::F311,
+            508 => Self::F508,
+            516 => Self::F516,
+            524 => Self::F524,
             _ => return None,
         })
     }
 
-    /// Bytes and samples of the smallest group.
+    /// The most bits of a sample in the FLAC stream that the format is; `None` for the others.
+    pub const fn flac_bits(self) -> Option<u32> {
+        match self {
+            Self::F508 => Some(8),
+            Self::F516 => Some(16),
+            Self::F524 => Some(24),
+            _ => None,
+        }
+    }
+
+    /// Bytes and samples of the smallest group; of a FLAC stream those it would have unpacked.
     const fn group(self) -> (usize, usize) {
         match self {
-            Self::F8 | Self::F80 => (1, 1),
-            Self::F16 | Self::F61 | Self::F160 => (2, 1),
-            Self::F24 => (3, 1),
+            Self::F8 | Self::F80 | Self::F508 => (1, 1),
+            Self::F16 | Self::F61 | Self::F160 | Self::F516 => (2, 1),
+            Self::F24 | Self::F524 => (3, 1),
             Self::F32 => (4, 1),
             Self::F212 => (3, 2),
             Self::F310 | Self::F311 => (4, 3),
@@ -72,10 +93,10 @@ impl Storage {
     pub const fn invalid(self) -> Option<i32> {
         match self {
             Self::F8 => None,
-            Self::F16 | Self::F61 | Self::F160 => Some(-32_768),
-            Self::F24 => Some(-8_388_608),
+            Self::F16 | Self::F61 | Self::F160 | Self::F516 => Some(-32_768),
+            Self::F24 | Self::F524 => Some(-8_388_608),
             Self::F32 => Some(i32::MIN),
-            Self::F80 => Some(-128),
+            Self::F80 | Self::F508 => Some(-128),
             Self::F212 => Some(-2_048),
             Self::F310 | Self::F311 => Some(-512),
         }
@@ -85,9 +106,9 @@ impl Storage {
     fn decode(self, b: &[u8]) -> [i32; 3] {
         let word = |i: usize| i32::from(u16::from_le_bytes([b[i], b[i + 1]]));
         match self {
-            Self::F8 => [i32::from(b[0] as i8), 0, 0],
-            Self::F16 => [i32::from(i16::from_le_bytes([b[0], b[1]])), 0, 0],
-            Self::F24 => [i32::from_le_bytes([0, b[0], b[1], b[2]]) >> 8, 0, 0],
+            Self::F8 | Self::F508 => [i32::from(b[0] as i8), 0, 0],
+            Self::F16 | Self::F516 => [i32::from(i16::from_le_bytes([b[0], b[1]])), 0, 0],
+            Self::F24 | Self::F524 => [i32::from_le_bytes([0, b[0], b[1], b[2]]) >> 8, 0, 0],
             Self::F32 => [i32::from_le_bytes([b[0], b[1], b[2], b[3]]), 0, 0],
             Self::F61 => [i32::from(i16::from_be_bytes([b[0], b[1]])), 0, 0],
             Self::F80 => [i32::from(b[0]) - 128, 0, 0],
@@ -127,13 +148,14 @@ impl<R: Read> Samples<R> {
         Self { input, storage, kept: Vec::new() }
     }
 
-    /// The next `count` samples; fewer at the end of the file.
-    pub fn take(&mut self, count: usize) -> io::Result<Vec<i32>> {
+    /// The next `count` samples; fewer at the end of the file, and with the fault where it cannot be read
+    /// further.
+    pub fn take(&mut self, count: usize) -> (Vec<i32>, Option<Fault>) {
         let mut out = std::mem::take(&mut self.kept);
         let (size, samples) = self.storage.group();
         let groups = count.saturating_sub(out.len()).div_ceil(samples);
         let mut bytes = Vec::new();
-        (&mut self.input).take((groups * size) as u64).read_to_end(&mut bytes)?;
+        let read = (&mut self.input).take((groups * size) as u64).read_to_end(&mut bytes);
         for group in bytes.chunks(size) {
             let whole = self.storage.whole(group.len());
             let mut padded = [0; 4];
@@ -141,7 +163,7 @@ impl<R: Read> Samples<R> {
             out.extend_from_slice(&self.storage.decode(&padded)[..whole]);
         }
         self.kept = out.split_off(count.min(out.len()));
-        Ok(out)
+        (out, read.err().map(|e| Fault::Io(e.kind())))
     }
 }
 
@@ -167,7 +189,7 @@ mod tests {
             (Storage::F311, &[0x01, 0x08, 0x00], &[1, 2]),
         ];
         for (storage, bytes, want) in cases {
-            assert_eq!(Samples::new(bytes, storage).take(10).unwrap(), want, "{storage:?}");
+            assert_eq!(Samples::new(bytes, storage).take(10).0, want, "{storage:?}");
         }
     }
 
@@ -180,11 +202,11 @@ mod tests {
         ) {
             for number in [8, 16, 24, 32, 61, 80, 160, 212, 310, 311] {
                 let storage = Storage::of(number).unwrap();
-                let whole = Samples::new(&bytes[..], storage).take(100).unwrap();
+                let whole = Samples::new(&bytes[..], storage).take(100).0;
                 let mut samples = Samples::new(&bytes[..], storage);
                 let mut parts = Vec::new();
                 loop {
-                    let part = samples.take(portion).unwrap();
+                    let part = samples.take(portion).0;
                     if part.is_empty() { break }
                     parts.extend(part);
                 }

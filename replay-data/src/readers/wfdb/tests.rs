@@ -1,10 +1,10 @@
 use super::*;
-use crate::readers::scratch::Scratch;
+use crate::readers::{Item, scratch::Scratch};
 use bedwatch_schemas::{
     event::{Body, Event},
     waveform::{WaveformBlock, WaveformKind},
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 fn open(files: &[(&str, &[u8])], header: &str) -> Result<Stay, Error> {
     let dir = Scratch::new("wfdb");
@@ -99,14 +99,22 @@ fn segments_with_a_gap_other_channels_and_a_missing_file() {
         shape,
         [(first, WaveformKind::Ecg), (last.clone(), WaveformKind::Ecg), (last, WaveformKind::Abp)]
     );
-    assert_eq!(faults, ["x, record 50: cannot be read (entity not found)"]);
+    assert_eq!(faults, ["x, record 50: missing: a segment's header"]);
 }
 
 #[test]
 fn lacking_files_and_formats_are_named() {
     let cases = [
         ("x 1 360 9\nx.dat 16 1/mV 16 0 0 0 0 II\n", "x, file: missing: signal file 1 of the header"),
-        ("x 1 360 9\nx.hea 516 1/mV 16 0 0 0 0 II\n", "x, file: not supported: signal format 516"),
+        (
+            "x 1 360 9\nx.hea 516 1/mV 16 0 0 0 0 II\n",
+            "x, file: bad header: a FLAC format whose file is no FLAC stream",
+        ),
+        ("x 1 360 9\nx.hea 517 1/mV 16 0 0 0 0 II\n", "x, file: not supported: signal format 517"),
+        (
+            "x 1 360 9\n~ 0 1/mV 16 0 0 0 0 II\n",
+            "x, file: missing: signal files: no signal of the header has one",
+        ),
         ("x 1 360\n", "x, file: bad header: 0 lines follow where 1 were promised"),
     ];
     for (header, want) in cases {
@@ -146,4 +154,200 @@ fn a_header_cut_at_every_byte_is_read_or_refused() {
             stay.for_each(drop);
         }
     }
+}
+
+/// All channels of a record whose files are given, by number: what is stored, and the faults on the way.
+fn stored(files: &[(&str, &[u8])], header: &str) -> (Vec<Vec<i32>>, Vec<String>) {
+    let dir = Scratch::new("wfdb-raw");
+    for (name, bytes) in files {
+        dir.file(name, bytes);
+    }
+    let recording = recording(&dir.path().join(header).as_path().into(), "x").unwrap();
+    let (mut all, mut faults) = (Vec::new(), Vec::new());
+    for portion in recording.portions {
+        match portion {
+            Ok(portion) => {
+                for channel in portion.channels {
+                    all.resize(all.len().max(channel.number + 1), Vec::new());
+                    assert_eq!(all[channel.number].len() as u64, channel.first);
+                    all[channel.number].extend(channel.digital);
+                }
+            }
+            Err(e) => faults.push(e.to_string()),
+        }
+    }
+    (all, faults)
+}
+
+#[test]
+fn first_differences_count_from_the_initial_value_or_the_zero() {
+    let header = "x 2 2 3\nx.dat 8 1/mV 8 5 -100 0 0 a\ny.dat 8 1/mV 8 7\n";
+    let files: [(&str, &[u8]); 3] =
+        [("x.hea", header.as_bytes()), ("x.dat", &[1, 0xFF, 127]), ("y.dat", &[0x80, 1, 1])];
+    let (all, faults) = stored(&files, "x.hea");
+    assert_eq!(all, [vec![-99, -100, 27], vec![-121, -120, -119]]);
+    assert!(faults.is_empty());
+}
+
+/// header(5): the sum of all samples to 16 bits, of those too that a late signal leaves out; -32768 counts.
+#[test]
+fn a_checksum_that_differs_is_told_and_every_sample_kept() {
+    let dat = words([1, 100, i16::MIN, 200, 3, -300]);
+    let cases: [(i32, i32, &[&str]); 4] = [
+        (-32_764, 0, &[]),
+        (32_772, 0, &[]),
+        (
+            -32_763,
+            1,
+            &[
+                "x, record 3: bad record: the checksum of signal 1 is another than its header says",
+                "x, record 3: bad record: the checksum of signal 2 is another than its header says",
+            ],
+        ),
+        (0, 0, &[]),
+    ];
+    for (one, two, want) in cases {
+        let header = format!("x 2 2 3\nx.dat 16:1 1/mV 16 0 0 {one} 0 a\nx.dat 16 1/mV 16 0 0 {two} 0 b\n");
+        let (all, faults) = stored(&[("x.hea", header.as_bytes()), ("x.dat", &dat)], "x.hea");
+        assert_eq!(all, [vec![i32::MIN, 3], vec![100, 200, -300]], "{one}");
+        assert_eq!(faults, want);
+        // A length that is not told leaves nothing to compare.
+        let header = header.replace("x 2 2 3", "x 2 2");
+        let (_, faults) = stored(&[("x.hea", header.as_bytes()), ("x.dat", &dat)], "x.hea");
+        assert!(faults.is_empty(), "{faults:?}");
+    }
+}
+
+/// A FLAC stream of samples in the order of its channels.
+fn flac(bits: u32, channels: u8, samples: &[i32]) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let options = flac_codec::encode::Options::default();
+    let total = Some(samples.len() as u64);
+    let mut writer =
+        flac_codec::encode::FlacSampleWriter::new(&mut bytes, options, 360, bits, channels, total).unwrap();
+    writer.write(samples).unwrap();
+    writer.finalize().unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn flac_streams_of_every_depth_with_several_samples_a_frame_from_an_offset() {
+    for (format, bits, lowest) in [(508, 8, -128), (516, 16, -32_768), (524, 24, -8_388_608)] {
+        // Two signals; samples of both in turn. The second's fifth is the mark of none.
+        let mut samples: Vec<i32> = (0..24).flat_map(|i| [i - 12, 100 - i]).collect();
+        samples[9] = lowest;
+        let stream = flac(bits, 2, &samples);
+        let header =
+            format!("x 2 10 10\nx.dat {format}x2+4 1/mV 8 0 0 0 0 a\nx.dat {format}x2+4 1/mV 8 0 0 0 0 b\n");
+        let (all, faults) = stored(&[("x.hea", header.as_bytes()), ("x.dat", &stream)], "x.hea");
+        assert!(faults.is_empty(), "{faults:?}");
+        let mut second: Vec<i32> = (4..24).map(|i| 100 - i).collect();
+        second[0] = i32::MIN;
+        assert_eq!(all, [(4..24).map(|i| i - 12).collect(), second], "{format}");
+    }
+}
+
+#[test]
+fn a_flac_stream_that_does_not_fit_its_header_is_refused() {
+    let stream = flac(16, 2, &[1; 40]);
+    let cases = [
+        (
+            "x 1 10 20\nx.dat 516 1 16 0 0 0 0 a\n",
+            "a FLAC stream of 2 channels where the header has 1 signals",
+        ),
+        (
+            "x 2 10 20\nx.dat 508 1 16 0 0 0 0 a\nx.dat 508 1 16 0 0 0 0 b\n",
+            "a FLAC stream of 16 bits in a format of 8",
+        ),
+        (
+            "x 2 10 20\nx.dat 516 1 16 0 0 0 0 a\nx.dat 516x2 1 16 0 0 0 0 b\n",
+            "signals of one FLAC stream at several rates",
+        ),
+    ];
+    for (header, want) in cases {
+        let dir = Scratch::new("wfdb-flac");
+        let path = dir.file("x.hea", header.as_bytes());
+        dir.file("x.dat", &stream);
+        let error = recording(&path.as_path().into(), "x").map(drop).unwrap_err();
+        assert_eq!(error.to_string(), format!("x, file: bad header: {want}"));
+    }
+}
+
+/// Damage anywhere in a stream is told, or changes nothing: no sample is another without a word.
+#[test]
+fn a_damaged_or_cut_flac_stream_gives_no_other_samples() {
+    let samples: Vec<i32> = (0..10_000).map(|i| (i * 37) % 2_000 - 1_000).collect();
+    let stream = flac(16, 1, &samples);
+    let header: (&str, &[u8]) = ("x.hea", b"x 1 360 10000\nx.dat 516 1 16 0 0 0 0 a\n");
+    let mut told = 0;
+    for at in (0..stream.len()).step_by(97) {
+        let mut damaged = stream.clone();
+        damaged[at] ^= 0x10;
+        for bytes in [&damaged[..], &stream[..at]] {
+            let dir = Scratch::new("wfdb-damage");
+            let path = dir.file("x.hea", header.1);
+            dir.file("x.dat", bytes);
+            let Ok(recording) = recording(&path.as_path().into(), "x") else {
+                told += 1;
+                continue;
+            };
+            let (mut got, mut faults) = (Vec::new(), 0);
+            for portion in recording.portions {
+                match portion {
+                    Ok(portion) => got.extend(portion.channels.into_iter().flat_map(|c| c.digital)),
+                    Err(_) => faults += 1,
+                }
+            }
+            assert!(samples.starts_with(&got), "byte {at}");
+            assert!(got.len() == samples.len() || faults > 0, "byte {at}: {} samples in silence", got.len());
+            told += usize::from(faults > 0);
+        }
+    }
+    assert!(told > 100, "{told}");
+}
+
+#[test]
+fn signals_without_a_file_beside_others_are_none() {
+    let header = "x 2 2 2\n~ 0 1/mV 16 0 0 0 0 a\nx.dat 16 1/mV 16 0 0 0 0 b\n";
+    let (all, faults) = stored(&[("x.hea", header.as_bytes()), ("x.dat", &words([1, 2]))], "x.hea");
+    assert_eq!(all, [vec![], vec![1, 2]]);
+    assert!(faults.is_empty());
+}
+
+#[test]
+fn every_annotator_beside_a_record_is_read_and_a_damaged_reference_told() {
+    let header: (&str, &[u8]) = ("x.hea", b"x 1 100 200\nx.dat 16 1/mV 16 0 0 0 0 II\n");
+    let dat = words([0; 200]);
+    let whole = words([1 << 10 | 50, 0]);
+    let mut files: Vec<(&str, &[u8])> = vec![header, ("x.dat", &dat), ("x.atr", &whole), ("x.qrs", &whole)];
+    files.extend([
+        ("x.txt", &b"no annotations"[..]),
+        ("x.pic", b"\x89PNG"),
+        ("y.qrs", &whole),
+        ("x.d1", &whole),
+    ]);
+    let stay = open(&files, "x.hea").unwrap();
+    let Some(Labels::Marks(marks)) = &stay.labels else { panic!() };
+    assert_eq!(marks.iter().map(|m| m.text.as_str()).collect::<Vec<_>>(), ["N", "qrs: N"]);
+    assert!(blocks(stay).1.is_empty());
+    files[2] = ("x.atr", &whole[..2]);
+    let stay = open(&files, "x.hea").unwrap();
+    assert!(
+        matches!(&stay.labels, Some(Labels::Marks(marks)) if marks.len() == 2),
+        "what stands before is kept"
+    );
+    let (blocks, faults) = blocks(stay);
+    assert_eq!(blocks.len(), 2);
+    let why = "x, file: bad record: the annotations end without the mark of their end (atr)";
+    assert_eq!(faults, [why]);
+}
+
+#[test]
+fn a_file_that_lacks_among_several_is_told_and_the_others_are_read() {
+    let header = "x 2 25 50\ny.dat 16 1/mV 16 0 0 0 0 II\nx.dat 16 1/mV 16 0 0 0 0 V\n";
+    let files: [(&str, &[u8]); 2] = [("x.hea", header.as_bytes()), ("x.dat", &words([1; 50]))];
+    let (blocks, faults) = blocks(open(&files, "x.hea").unwrap());
+    assert_eq!(faults, ["x, record 0: missing: signal file 1 of the header"]);
+    let labels: Vec<_> = blocks.iter().map(|b| b.channels[0].label.as_str()).collect();
+    assert_eq!((blocks.len(), labels), (2, vec!["V", "V"]));
 }
