@@ -15,6 +15,7 @@
 mod acts;
 mod course;
 mod items;
+mod pass;
 mod rows;
 mod stay;
 mod table;

@@ -627,7 +627,11 @@ fn the_demo_set() {
         }
     }
     println!("{kinds:?}\n{failures:?}, {deaths} deaths\n{left:?}\nentered by table: {entered:?}");
-    assert_eq!(entered.keys().copied().collect::<Vec<_>>(), [4, 6, 7, 8], "charted, infused, put out");
+    assert_eq!(
+        entered.keys().copied().collect::<Vec<_>>(),
+        [4, 6, 7, 8, 9],
+        "charted, infused, put out, done"
+    );
     for (signal, lowest, highest) in [
         (Signal::HeartRate, 75.0, 100.0),
         (Signal::RespRate, 14.0, 24.0),
