@@ -9,6 +9,7 @@ pub mod challenge;
 pub mod export;
 pub mod formats;
 pub mod journal;
+pub mod known_times;
 pub mod labels;
 pub mod metrics;
 pub mod missing;
@@ -51,6 +52,7 @@ use crate::{
     engine::{Cell, Core, Models, Output, core, core::Step},
     narration::request,
 };
+use labels::retrospect::Retrospect;
 use monitor::Judge;
 use source::Inputs;
 
@@ -172,8 +174,10 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
             return outcome;
         }
     };
+    outcome.availability = Some(inputs.availability);
     outcome.labels = inputs.labels.take();
     outcome.left_out = inputs.left_out.iter().map(|(reason, n)| ((*reason).to_owned(), *n)).collect();
+    let mut retrospect = Retrospect::new(outcome.labels.as_ref());
     let mut core = Core::new(options.core.clone(), options.models.clone());
     let mut judge = Judge::new(std::mem::take(&mut inputs.alarms), options.cell);
     let mut pacer = Pacer::new(options);
@@ -188,6 +192,9 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
         for input in batch.drain(..) {
             input.hash(&mut data);
             judge.hear(&input);
+            if let (Some(retrospect), Input::Event(event)) = (&mut retrospect, &input) {
+                retrospect.note(event);
+            }
             if let Some(cell) = place(&mut building, input, options.cell) {
                 pacer.wait(cell.end);
                 judge.before(cell.end, &core);
@@ -200,6 +207,7 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
         fold(&mut core, cell, told, &mut outcome);
     }
     outcome.monitor_alarms = judge.finish(&core);
+    outcome.sepsis3 = retrospect.map(Retrospect::finish);
     outcome.finish(&core, *data.finalize().as_bytes());
     outcome
 }

@@ -10,6 +10,7 @@
 //! record, and the rest of the stay follows. No error holds content.
 
 mod archive;
+mod availability;
 mod blocks;
 mod cgm;
 mod channels;
@@ -23,9 +24,10 @@ mod error;
 mod fhir;
 mod hl7;
 mod indexed;
+mod infection;
 mod infusions;
 mod lines;
-mod mimic3;
+mod mimic;
 mod parquet;
 mod place;
 mod psv;
@@ -49,11 +51,13 @@ use bedwatch_schemas::{
 
 use crate::simulator::TrueEpisode;
 
+pub use availability::Availability;
 pub use cinc2012::NOTES as CINC2012_NOTES;
 pub use detect::{Format, detect};
 pub use eicu::NOTES as EICU_NOTES;
 pub use error::{At, Error, Fault};
-pub use mimic3::NOTES as MIMIC3_NOTES;
+pub use infection::{Antibiotic, Culture, Infection, When};
+pub use mimic::{MIMIC4_NOTES, NOTES as MIMIC3_NOTES};
 pub use psv::NOTES as PSV_NOTES;
 pub use walk::{Survey, open, survey};
 
@@ -129,7 +133,7 @@ pub enum Labels {
     },
     /// What truly happened to a simulated patient.
     Episodes(Vec<TrueEpisode>),
-    /// The failures of a recorded stay (MIMIC-III, eICU).
+    /// The failures of a recorded stay (MIMIC-III, MIMIC-IV, eICU).
     Course(Course),
 }
 
@@ -144,6 +148,8 @@ pub struct Course {
     pub death: Option<bool>,
     /// The failures, in the order of time.
     pub failures: Vec<Failure>,
+    /// What was done about infections; `None` where the source does not tell.
+    pub infection: Option<Infection>,
 }
 
 /// Something a deterioration alert should foretell.
@@ -271,6 +277,8 @@ pub struct Stay {
     pub alarms: Vec<MonitorAlarm>,
     /// What was left out or not as expected, by name; known before the first item.
     pub counts: BTreeMap<&'static str, u64>,
+    /// What it tells of the times at which its values became known.
+    pub availability: Availability,
     /// What was decided about units and times, in plain words for a report.
     pub notes: Vec<&'static str>,
     items: Items,
@@ -284,6 +292,7 @@ impl Stay {
             labels: None,
             alarms: Vec::new(),
             counts: BTreeMap::new(),
+            availability: format.availability(),
             notes: Vec::new(),
             items,
         }
@@ -330,7 +339,7 @@ pub struct StaySource {
 /// Tables of many stays.
 #[derive(Debug, Clone)]
 enum Tables {
-    Mimic3(Arc<mimic3::Tables>),
+    Mimic(Arc<mimic::Tables>),
     Eicu(Arc<eicu::Tables>),
     Parquet(Arc<parquet::Tables>),
     FhirBulk(Arc<fhir::bulk::Export>),
@@ -345,7 +354,14 @@ impl StaySource {
             return vec![archive.path().to_owned()];
         }
         if self.tables.is_some() {
-            return self.path.parent().map(Path::to_owned).into_iter().collect();
+            let folder = self.path.parent().map(Path::to_owned);
+            return match self.format {
+                // The path is that of one of its folders.
+                Format::Mimic4 if self.path.is_dir() => {
+                    folder.iter().flat_map(|f| mimic::FOLDERS.map(|inner| f.join(inner))).collect()
+                }
+                _ => folder.into_iter().collect(),
+            };
         }
         let mut files = vec![self.path.clone()];
         if self.format == Format::Wfdb {
@@ -383,16 +399,18 @@ impl StaySource {
             Format::Edf => edf::read(place, name, base),
             Format::Wfdb => wfdb::read(place, name, base),
             Format::CgmCsv => cgm::read(place, name, base, self.series),
-            Format::Mimic3 | Format::Eicu | Format::Parquet | Format::FhirBulk => match &self.tables {
-                Some(Tables::Mimic3(tables)) => mimic3::read(tables, name, self.series),
-                Some(Tables::Eicu(tables)) => eicu::read(tables, name, self.series),
-                Some(Tables::Parquet(tables)) => parquet::read(tables, name, self.series),
-                Some(Tables::FhirBulk(export)) => fhir::bulk::read(export, name, self.series),
-                None => Err(Error::header(
-                    name,
-                    "a table alone is no stay; name the folder, its ICUSTAYS or its patient",
-                )),
-            },
+            Format::Mimic3 | Format::Mimic4 | Format::Eicu | Format::Parquet | Format::FhirBulk => {
+                match &self.tables {
+                    Some(Tables::Mimic(tables)) => mimic::read(tables, name, self.series),
+                    Some(Tables::Eicu(tables)) => eicu::read(tables, name, self.series),
+                    Some(Tables::Parquet(tables)) => parquet::read(tables, name, self.series),
+                    Some(Tables::FhirBulk(export)) => fhir::bulk::read(export, name, self.series),
+                    None => Err(Error::header(
+                        name,
+                        "a table alone is no stay; name the folder, its ICUSTAYS or its patient",
+                    )),
+                }
+            }
         }
     }
 }

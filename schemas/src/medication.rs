@@ -33,6 +33,23 @@ pub enum Drug {
     Other,
 }
 
+/// Parts of the generic names of systemic antibiotics.
+const ANTIBIOTICS: [&str; 13] = [
+    "cillin",
+    "cef",
+    "penem",
+    "mycin",
+    "micin",
+    "amikacin",
+    "floxacin",
+    "cycline",
+    "nidazole",
+    "linezolid",
+    "sulfameth",
+    "aztreonam",
+    "colisti",
+];
+
 impl Drug {
     /// Every drug.
     pub const ALL: [Drug; 11] = [
@@ -104,7 +121,7 @@ impl Drug {
             Drug::Insulin
         } else if has(&["propofol", "midazolam", "dexmedetomidine"]) {
             Drug::Sedative
-        } else if has(&["cillin", "cef", "penem", "mycin", "floxacin", "cycline", "nidazole"]) {
+        } else if has(&ANTIBIOTICS) {
             // Of the azoles only those that kill bacteria: pantoprazole is no antibiotic.
             Drug::Antibiotic
         } else if text == "oxygen" {
@@ -162,6 +179,9 @@ mod tests {
             ("Phenylephrine", Drug::Phenylephrine),
             ("Vancomycin HCl", Drug::Antibiotic),
             ("MetRONIDAZOLE (FLagyl)", Drug::Antibiotic),
+            ("Gentamicin", Drug::Antibiotic),
+            ("Linezolid", Drug::Antibiotic),
+            ("Sulfameth/Trimethoprim DS", Drug::Antibiotic),
             ("Pantoprazole", Drug::Other),
             ("Fluconazole", Drug::Other),
             ("Methimazole", Drug::Other),

@@ -118,7 +118,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     progress.end();
     if args.labels == "none" {
         for outcome in &mut outcomes {
-            outcome.labels = None;
+            (outcome.labels, outcome.sepsis3) = (None, None);
             outcome.monitor_alarms.clear();
         }
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     Outcome,
+    labels::Standard,
     metrics::{HeadMetrics, head_metrics},
 };
 
@@ -49,7 +50,10 @@ fn one(outcomes: &[&Outcome]) -> Format {
     }
     let hours: f64 = outcomes.iter().map(|o| o.hours()).sum();
     let clinical = raised().filter(|a| !a.kind.is_technical()).count();
-    let head = |head: Head| Some((head.name(), head_metrics(outcomes, head)?));
+    let measured = |head: Head| {
+        let of = move |s: &Standard| Some((s.name(head), head_metrics(outcomes, head, *s)?));
+        Standard::of(head).iter().filter_map(of)
+    };
     Format {
         sources: outcomes.len(),
         with_faults: outcomes.iter().filter(|o| !o.faults.is_empty()).count(),
@@ -58,6 +62,6 @@ fn one(outcomes: &[&Outcome]) -> Format {
         risks: outcomes.iter().map(|o| o.risks.len()).sum(),
         raised_by_kind: by_kind,
         alerts_per_bed_day: (hours > 0.0).then(|| clinical as f64 / (hours / 24.0)),
-        heads: Head::ALL.into_iter().filter_map(head).collect(),
+        heads: Head::ALL.into_iter().flat_map(measured).collect(),
     }
 }

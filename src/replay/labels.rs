@@ -1,6 +1,6 @@
 //! A replayed source against its truth, where it has one: labelled hours, or one verdict on the stay.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use bedwatch_replay_data::readers::Labels;
 use bedwatch_schemas::{
@@ -13,8 +13,12 @@ use bedwatch_schemas::{
 use super::Outcome;
 
 mod moments;
+pub mod retrospect;
+pub mod sepsis3;
+pub mod standard;
 
 pub use moments::{Moments, hypoglycaemia_soon};
+pub use standard::Standard;
 
 /// One truth with the risk the engine gave it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,7 +80,7 @@ impl Truth {
     #[must_use]
     pub fn moment(&self, head: Head, at: EventTime, readings: &[(EventTime, f64)]) -> Option<bool> {
         match head {
-            Head::Hypoglycaemia => moments::hypoglycaemia_soon(readings, at),
+            Head::Hypoglycaemia => moments::hypoglycaemia_soon(readings, at, moments::LOW_MG_DL),
             Head::Seizure => self.moments.seizure(at),
             Head::Deterioration => self.moments.deterioration(at).or_else(|| self.at(head, hour_of(at))),
             Head::Sepsis | Head::Death => self.at(head, hour_of(at)),
@@ -102,18 +106,20 @@ impl Truth {
     }
 }
 
-/// The labelled hours of a source for one head, each with the last risk and the last scores given by the
+/// The labelled hours of a source for one head by a standard, each with the last risk and the last scores given by the
 /// hour's end: where nothing new came in an hour, what was said before still stands.
 #[must_use]
-pub fn hours(outcome: &Outcome, head: Head) -> Vec<Row> {
-    let Some(Labels::Hourly(hours)) = &outcome.labels else {
-        return Vec::new();
+pub fn hours(outcome: &Outcome, head: Head, standard: Standard) -> Vec<Row> {
+    let hours = match (standard, &outcome.labels, &outcome.sepsis3) {
+        (Standard::Source, Some(Labels::Hourly(hours)), _) => Cow::Borrowed(hours.as_slice()),
+        (Standard::Sepsis3(version), _, Some(sepsis)) => Cow::Owned(sepsis.hours(version)),
+        _ => return Vec::new(),
     };
     // Both come in time order, so one walk pairs them.
     let mut risks = outcome.risks.iter().peekable();
     let (mut risk, mut scores) = (0.0, [None; 6]);
     let mut scored = Vec::with_capacity(hours.len());
-    for hour in hours {
+    for hour in hours.iter() {
         while let Some(row) = risks.next_if(|r| hour_of(r.at) <= hour_of(hour.at)) {
             risk = row.probabilities[head.index()].unwrap_or(risk);
             scores = row.scores;
@@ -164,7 +170,12 @@ const NEWS2: usize = ScoreKind::News2 as usize;
 /// The moments of a source at which a head spoke and the truth is known: where the source marks moments, and
 /// wherever there is sensor glucose.
 #[must_use]
-pub fn told(outcome: &Outcome, head: Head) -> Vec<Told> {
+pub fn told(outcome: &Outcome, head: Head, standard: Standard) -> Vec<Told> {
+    let below_mg_dl = match (standard, head) {
+        (Standard::Source, _) => moments::LOW_MG_DL,
+        (Standard::GlucoseLevel2, Head::Hypoglycaemia) => moments::VERY_LOW_MG_DL,
+        (Standard::GlucoseLevel2 | Standard::Sepsis3(_), _) => return Vec::new(),
+    };
     let truth = Moments::new(outcome.labels.as_ref());
     let nothing = Vec::new();
     let told = |row: &super::RiskRow| {
@@ -175,7 +186,8 @@ pub fn told(outcome: &Outcome, head: Head) -> Vec<Told> {
             Head::Deterioration => (truth.deterioration(row.at), row.scores[NEWS2]),
             Head::Hypoglycaemia => {
                 let readings = outcome.readings.get(&row.patient).unwrap_or(&nothing);
-                (hypoglycaemia_soon(readings, row.at), row.glucose_forecast_mg_dl.map(|mg_dl| -mg_dl))
+                let soon = hypoglycaemia_soon(readings, row.at, below_mg_dl);
+                (soon, row.glucose_forecast_mg_dl.map(|mg_dl| -mg_dl))
             }
             Head::Sepsis | Head::Death => return None,
         };
@@ -215,10 +227,12 @@ mod tests {
         let hour = |h: i64, sepsis| Hour { hour: 1, at: at(h * 60), sepsis, deterioration: None };
         let labels = [(0, Some(false)), (1, Some(true)), (2, Some(true)), (3, Some(true)), (4, None)];
         let outcome = outcome(Labels::Hourly(labels.map(|(h, s)| hour(h, s)).to_vec()));
-        let got: Vec<_> =
-            hours(&outcome, Head::Sepsis).iter().map(|r| (r.model.truth, r.model.risk)).collect();
+        let got: Vec<_> = hours(&outcome, Head::Sepsis, Standard::Source)
+            .iter()
+            .map(|r| (r.model.truth, r.model.risk))
+            .collect();
         assert_eq!(got, [(false, 0.2), (true, 0.2), (true, 0.2), (true, 0.5)]);
-        assert_eq!(hours(&outcome, Head::Deterioration), []);
+        assert_eq!(hours(&outcome, Head::Deterioration, Standard::Source), []);
         assert_eq!(death(&outcome, Head::Death), None);
     }
 
@@ -228,13 +242,19 @@ mod tests {
         let said = |head| death(&outcome, head).map(|r| (r.model.truth, r.model.risk));
         assert_eq!(said(Head::Death), Some((true, 0.6)));
         assert_eq!(said(Head::Deterioration), Some((true, 0.0)));
-        assert_eq!(hours(&outcome, Head::Sepsis), []);
+        assert_eq!(hours(&outcome, Head::Sepsis, Standard::Source), []);
     }
 
     #[test]
     fn a_recorded_stay_is_ranked_by_its_first_two_days() {
         let course = |begins, death| {
-            Labels::Course(Course { begins: at(begins), ends: at(9_000), death, failures: Vec::new() })
+            Labels::Course(Course {
+                begins: at(begins),
+                ends: at(9_000),
+                death,
+                failures: Vec::new(),
+                infection: None,
+            })
         };
         let cases = [
             (course(0, Some(false)), Some((false, 0.6))),

@@ -16,9 +16,10 @@ use super::{
     burden::Burden,
     challenge::{self, Prediction},
     formats::{self, Format},
-    labels::{self, Scored},
+    known_times::{self, KnownTimes},
+    labels::{self, Scored, Standard},
     missing,
-    validation::{self, Validation, ranked::Ranked},
+    validation::{self, Validation, ranked::Ranked, sepsis},
     versions::Versions,
 };
 
@@ -65,6 +66,10 @@ pub struct Metrics {
     pub patient_hours: f64,
     /// Raised alerts that are not technical, per bed-day.
     pub alerts_per_bed_day: Option<f64>,
+    /// By format: whether the sources say when their values became known.
+    pub known_times: Vec<KnownTimes>,
+    /// What the computed labels of sepsis rest on, where some source tells of infections.
+    pub sepsis3: Option<sepsis::Computed>,
     /// What was decided, said and withheld.
     pub burden: Burden,
     /// By head: how its risks stand against the labels.
@@ -173,10 +178,13 @@ pub fn of(
         unsupported_claims: unsupported(alerts, lexicon),
         patient_hours: hours,
         alerts_per_bed_day: (hours > 0.0).then(|| clinical as f64 / (hours / 24.0)),
+        known_times: known_times::of(outcomes),
+        sepsis3: sepsis::of(outcomes),
         burden: burden::of(outcomes),
         heads: Head::ALL
             .into_iter()
-            .filter_map(|head| Some((head.name(), by_site(outcomes, head)?)))
+            .flat_map(|head| Standard::of(head).iter().map(move |standard| (head, *standard)))
+            .filter_map(|(head, s)| Some((s.name(head), by_site(outcomes, head, s)?)))
             .collect(),
         validation: validation::of(outcomes),
         alerts_sha256: sha256.to_owned(),
@@ -194,32 +202,36 @@ fn unsupported(alerts: &[&Alert], lexicon: &Lexicon) -> usize {
 }
 
 /// A head's numbers over all sources, and for each site where there are several.
-fn by_site(outcomes: &[Outcome], head: Head) -> Option<HeadMetrics> {
+fn by_site(outcomes: &[Outcome], head: Head, standard: Standard) -> Option<HeadMetrics> {
     let all: Vec<&Outcome> = outcomes.iter().collect();
-    let mut metrics = head_metrics(&all, head)?;
+    let mut metrics = head_metrics(&all, head, standard)?;
     let mut sites: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
     for outcome in all {
         sites.entry(&outcome.site).or_default().push(outcome);
     }
     if sites.len() > 1 {
-        let of =
-            |(site, outcomes): (&str, Vec<&Outcome>)| Some((site.to_owned(), head_metrics(&outcomes, head)?));
+        let of = |(site, outcomes): (&str, Vec<&Outcome>)| {
+            Some((site.to_owned(), head_metrics(&outcomes, head, standard)?))
+        };
         metrics.sites = sites.into_iter().filter_map(of).collect();
     }
     Some(metrics)
 }
 
-pub(super) fn head_metrics(outcomes: &[&Outcome], head: Head) -> Option<HeadMetrics> {
+pub(super) fn head_metrics(outcomes: &[&Outcome], head: Head, standard: Standard) -> Option<HeadMetrics> {
     let point = |head| outcomes.iter().find_map(|o| o.operating_points.get(&head).copied());
     if head == Head::Death {
         let by = [Head::Death, Head::Deterioration].into_iter().find(|h| point(*h).is_some())?;
         return stay_metrics(outcomes, by);
     }
     let operating_point = point(head)?;
-    let stays: Vec<Vec<Scored>> =
-        outcomes.iter().map(|o| models(&labels::hours(o, head))).filter(|s| !s.is_empty()).collect();
+    let stays: Vec<Vec<Scored>> = outcomes
+        .iter()
+        .map(|o| models(&labels::hours(o, head, standard)))
+        .filter(|s| !s.is_empty())
+        .collect();
     if stays.is_empty() {
-        return moment_metrics(outcomes, head, operating_point);
+        return moment_metrics(outcomes, head, standard, operating_point);
     }
     let all: Vec<Scored> = stays.iter().flatten().copied().collect();
     let scores =
@@ -260,8 +272,14 @@ fn stay_metrics(outcomes: &[&Outcome], by: Head) -> Option<HeadMetrics> {
 }
 
 /// A head that speaks of moments.
-fn moment_metrics(outcomes: &[&Outcome], head: Head, operating_point: f32) -> Option<HeadMetrics> {
-    let stays: Vec<_> = outcomes.iter().map(|o| labels::told(o, head)).filter(|t| !t.is_empty()).collect();
+fn moment_metrics(
+    outcomes: &[&Outcome],
+    head: Head,
+    standard: Standard,
+    operating_point: f32,
+) -> Option<HeadMetrics> {
+    let stays: Vec<_> =
+        outcomes.iter().map(|o| labels::told(o, head, standard)).filter(|t| !t.is_empty()).collect();
     let all: Vec<_> = stays.iter().flatten().copied().collect();
     let model: Vec<Scored> = all.iter().map(|t| t.model).collect();
     let share = |truth: bool| {

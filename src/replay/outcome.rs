@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bedwatch_replay_data::readers::Labels;
+use bedwatch_replay_data::readers::{Availability, Labels};
 use bedwatch_schemas::{
     alert::Alert,
     dead_letter::DeadLetter,
@@ -17,7 +17,7 @@ use bedwatch_schemas::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Source, missing::Known, monitor::Judged};
+use super::{Source, labels::retrospect::Sepsis3, missing::Known, monitor::Judged};
 use crate::engine::{Core, core::Counters};
 
 /// One row of `risks.parquet`.
@@ -122,6 +122,8 @@ pub struct Outcome {
     pub site: String,
     /// Its format.
     pub format: String,
+    /// What it tells of the times at which its values became known; `None` where it could not be read.
+    pub availability: Option<Availability>,
     /// The core's counts.
     pub counters: Counters,
     /// Frames evaluated.
@@ -144,6 +146,8 @@ pub struct Outcome {
     pub labels: Option<Labels>,
     /// Alarms of the bedside monitor, with what the engine says of each.
     pub monitor_alarms: Vec<Judged>,
+    /// Sepsis-3 as the stay's records tell it afterwards.
+    pub sepsis3: Option<Sepsis3>,
     /// The operating points in force, by head.
     pub operating_points: BTreeMap<Head, f32>,
     /// First and last frame.
@@ -166,6 +170,7 @@ impl Outcome {
             name: source.name().to_owned(),
             site: source.site(),
             format: source.format(),
+            availability: None,
             counters: Counters::default(),
             frames: 0,
             risks: Vec::new(),
@@ -177,6 +182,7 @@ impl Outcome {
             readings: BTreeMap::new(),
             labels: None,
             monitor_alarms: Vec::new(),
+            sepsis3: None,
             operating_points: BTreeMap::new(),
             span: None,
             stays: BTreeMap::new(),

@@ -7,6 +7,7 @@ mod formats;
 mod heads;
 mod monitor;
 mod plot;
+mod provenance;
 mod timeline;
 
 use std::{collections::BTreeMap, fmt::Write};
@@ -147,6 +148,8 @@ pub fn html(outcomes: &[Outcome], alerts: &[&Alert], metrics: &Metrics) -> Strin
         }
     }
     out.push_str("</table>");
+    provenance::known_times(&mut out, &metrics.known_times);
+    provenance::sepsis(&mut out, metrics.sepsis3.as_ref());
     formats::write(&mut out, metrics);
     alarms::write(&mut out, &metrics.validation);
     heads::write(&mut out, &metrics.validation);

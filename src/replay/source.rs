@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use bedwatch_ingest::kafka::source::OwnedRecord;
-use bedwatch_replay_data::readers::{self, Item, Labels, MonitorAlarm, StaySource};
+use bedwatch_replay_data::readers::{self, Availability, Item, Labels, MonitorAlarm, StaySource};
 use bedwatch_schemas::{
     event::{Event, Stream},
     time::ArrivalTime,
@@ -79,9 +79,20 @@ pub(super) struct Inputs {
     pub(super) labels: Option<Labels>,
     /// Alarms of the bedside monitor, in the order of time.
     pub(super) alarms: Vec<MonitorAlarm>,
+    pub(super) availability: Availability,
     /// What the reader left out or found not as expected, by name.
     pub(super) left_out: BTreeMap<&'static str, u64>,
-    items: Box<dyn Iterator<Item = Result<Input, String>> + Send>,
+    items: InputItems,
+}
+
+type InputItems = Box<dyn Iterator<Item = Result<Input, String>> + Send>;
+
+impl Inputs {
+    /// Records of the six streams, which bear the time at which each arrived.
+    fn streamed(labels: Option<Labels>, items: InputItems) -> Self {
+        let (availability, alarms) = (Availability::Recorded, Vec::new());
+        Self { labels, alarms, availability, left_out: BTreeMap::new(), items }
+    }
 }
 
 impl Iterator for Inputs {
@@ -145,8 +156,9 @@ impl Source {
                 let labels = stay.labels.take();
                 let left_out = std::mem::take(&mut stay.counts);
                 let alarms = std::mem::take(&mut stay.alarms);
+                let availability = stay.availability;
                 let items = stay.into_items().map(|item| item.map(input).map_err(|e| e.to_string()));
-                Ok(Inputs { labels, alarms, left_out, items: Box::new(items) })
+                Ok(Inputs { labels, alarms, availability, left_out, items: Box::new(items) })
             }
             Source::Recording { path, .. } => {
                 let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -158,12 +170,7 @@ impl Source {
                     let place = record.place.unwrap_or((0, *number));
                     Ok(entry(record.stream, place, record.at, record.key, record.payload))
                 });
-                Ok(Inputs {
-                    labels: None,
-                    alarms: Vec::new(),
-                    left_out: BTreeMap::new(),
-                    items: Box::new(items),
-                })
+                Ok(Inputs::streamed(None, Box::new(items)))
             }
             Source::Bed(bed) => {
                 let truth = bed.is_one().then(|| bed.truth()).transpose()?;
@@ -173,7 +180,7 @@ impl Source {
                     let key = Some(r.key.as_str().to_owned());
                     Ok(entry(r.stream, (0, number), r.at, key, r.payload))
                 });
-                Ok(Inputs { labels, alarms: Vec::new(), left_out: BTreeMap::new(), items: Box::new(items) })
+                Ok(Inputs::streamed(labels, Box::new(items)))
             }
             Source::Consented { of, release } => {
                 let inputs = of.read()?;

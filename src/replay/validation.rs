@@ -6,13 +6,14 @@ pub mod alarms;
 pub mod interval;
 pub mod monitor;
 pub mod ranked;
+pub mod sepsis;
 
 use bedwatch_schemas::{risk::Head, score::ScoreKind};
 use serde::Serialize;
 
 use super::{
     Outcome, challenge,
-    labels::{self, Row, Scored},
+    labels::{self, Row, Scored, Standard},
     outcome::Person,
 };
 use interval::{Interval, Resamples};
@@ -32,7 +33,7 @@ pub struct Validation {
 /// One head against its labels.
 #[derive(Debug, Clone, Serialize)]
 pub struct HeadStudy {
-    /// The head.
+    /// The head, and under which definition where it has several.
     pub head: &'static str,
     /// What is scored: `hour`, `moment` or `stay`.
     pub per: &'static str,
@@ -119,14 +120,17 @@ impl Stay {
 #[must_use]
 pub fn of(outcomes: &[Outcome]) -> Validation {
     Validation {
-        heads: Head::ALL.into_iter().filter_map(|head| study(outcomes, head)).collect(),
+        heads: Head::ALL
+            .into_iter()
+            .flat_map(|head| Standard::of(head).iter().filter_map(move |s| study(outcomes, head, *s)))
+            .collect(),
         alarms: alarms::studies(outcomes),
         monitor_alarms: monitor::study(outcomes),
     }
 }
 
 /// The labelled rows of every source for a head, what they are, and the head that speaks.
-fn rows(outcomes: &[Outcome], head: Head) -> Option<(&'static str, Head, Vec<Stay>)> {
+fn rows(outcomes: &[Outcome], head: Head, standard: Standard) -> Option<(&'static str, Head, Vec<Stay>)> {
     let stays = |of: &dyn Fn(&Outcome) -> Vec<Row>| -> Vec<Stay> {
         let stay = |o: &Outcome| Stay { rows: of(o), person: o.person(), site: o.site.clone() };
         outcomes.iter().map(stay).filter(|s| !s.rows.is_empty()).collect()
@@ -139,19 +143,19 @@ fn rows(outcomes: &[Outcome], head: Head) -> Option<(&'static str, Head, Vec<Sta
     if !told(head) {
         return None;
     }
-    let hours = stays(&|o| labels::hours(o, head));
+    let hours = stays(&|o| labels::hours(o, head, standard));
     if !hours.is_empty() {
         return Some(("hour", head, hours));
     }
     let row = |t: labels::Told| Row { model: t.model, scores: t.scores };
-    Some(("moment", head, stays(&|o| labels::told(o, head).into_iter().map(row).collect())))
+    Some(("moment", head, stays(&|o| labels::told(o, head, standard).into_iter().map(row).collect())))
 }
 
 /// Thresholds of the decision curve, per cent.
 const THRESHOLDS_PERCENT: std::ops::RangeInclusive<u32> = 1..=60;
 
-fn study(outcomes: &[Outcome], head: Head) -> Option<HeadStudy> {
-    let (per, by, stays) = rows(outcomes, head)?;
+fn study(outcomes: &[Outcome], head: Head, standard: Standard) -> Option<HeadStudy> {
+    let (per, by, stays) = rows(outcomes, head, standard)?;
     if stays.is_empty() {
         return None;
     }
@@ -164,7 +168,7 @@ fn study(outcomes: &[Outcome], head: Head) -> Option<HeadStudy> {
     let benefits = ranked.net_benefit(&once, &thresholds);
     let is_challenge = head == Head::Sepsis && per == "hour";
     Some(HeadStudy {
-        head: head.name(),
+        head: standard.name(head),
         per,
         stays: stays.len(),
         rows: ranked.len(),

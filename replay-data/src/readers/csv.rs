@@ -1,12 +1,11 @@
-//! Tables in a folder: CSV files, plain or gzip, read by line.
+//! Tables in a folder, on disk or within an archive: CSV files, plain or gzip, read by line.
 //!
 //! Lines are the records: none of the columns read here holds a line break, and so a quote that is never
 //! closed breaks its own row and not the rest of the table.
 
 use std::{
-    fs::{self, File},
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use flate2::bufread::MultiGzDecoder;
@@ -14,20 +13,17 @@ use flate2::bufread::MultiGzDecoder;
 use super::{
     Fault,
     lines::{Lines, MAX_TABLE_LINE, csv_fields},
+    place::{Folder, Place},
 };
 
 /// The file of a table in a folder, whatever the case of the name; a plain one before a packed one.
-pub fn file(folder: &Path, table: &str) -> Option<PathBuf> {
-    let entries = fs::read_dir(folder).ok()?;
-    let mut files: Vec<(bool, PathBuf)> = entries
-        .filter_map(|e| {
-            let path = e.ok()?.path();
-            let (name, packed) = table_name(&path)?;
-            (name.eq_ignore_ascii_case(table) && path.is_file()).then_some((packed, path))
-        })
-        .collect();
-    files.sort();
-    files.into_iter().next().map(|(_, path)| path)
+pub fn file(folder: &Folder, table: &str) -> Option<Place> {
+    let of_table = |file: Place| {
+        let (name, packed) = table_name(file.path())?;
+        (name.eq_ignore_ascii_case(table) && file.is_file()).then_some((packed, file))
+    };
+    // The first of equals: files come in the order of their names.
+    folder.files().into_iter().filter_map(of_table).min_by_key(|(packed, _)| *packed).map(|(_, file)| file)
 }
 
 /// The upper-case name of the table that a file's name says, and whether it is packed.
@@ -38,8 +34,8 @@ pub fn table_name(path: &Path) -> Option<(String, bool)> {
     Some((stem.to_owned(), packed))
 }
 
-fn lines(path: &Path) -> std::io::Result<Lines<Box<dyn BufRead>>> {
-    let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
+fn lines(file: &Place) -> std::io::Result<Lines<Box<dyn BufRead>>> {
+    let mut file = BufReader::with_capacity(1 << 16, file.open()?);
     let packed = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     let input: Box<dyn BufRead> = if packed {
         Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)))
@@ -50,33 +46,34 @@ fn lines(path: &Path) -> std::io::Result<Lines<Box<dyn BufRead>>> {
 }
 
 /// The column names of a table.
-pub fn header(path: &Path) -> std::io::Result<Vec<String>> {
-    let first = lines(path)?.next().transpose()?;
+pub fn header(file: &Place) -> std::io::Result<Vec<String>> {
+    let first = lines(file)?.next().transpose()?;
     let text = first.and_then(|l| l.text()).unwrap_or_default();
     Ok(csv_fields(&text))
 }
 
 /// Whether a table has all these columns, whatever the case of their names.
-pub fn has_columns(path: &Path, wanted: &[&str]) -> bool {
-    let Ok(names) = header(path) else { return false };
+pub fn has_columns(file: &Place, wanted: &[&str]) -> bool {
+    let Ok(names) = header(file) else { return false };
     wanted.iter().all(|w| names.iter().any(|n| n.eq_ignore_ascii_case(w)))
 }
 
 /// Calls `each` with the line and the wanted columns of every row (whose it is, and what it says); `None`
-/// where the row has not as many fields as the header, or is longer than 64 KiB.
+/// where the row has not as many fields as the header, or is longer than 64 KiB. A column that is wanted with
+/// a `?` before its name may be missing: its cells are empty then. `A|B` is the column that is called either.
 ///
 /// # Errors
 /// When the table cannot be read, or not to its end, or a column is missing.
 pub fn rows<const M: usize, const N: usize>(
-    path: &Path,
+    file: &Place,
     ids: [&'static str; M],
     wanted: [&'static str; N],
     mut each: impl FnMut(u64, Option<([&str; M], [&str; N])>),
 ) -> Result<(), Fault> {
     let io = |e: std::io::Error| Fault::Io(e.kind());
-    let names = header(path).map_err(io)?;
+    let names = header(file).map_err(io)?;
     let (ids, wanted) = (columns(&names, ids)?, columns(&names, wanted)?);
-    for line in lines(path).map_err(io)?.skip(1) {
+    for line in lines(file).map_err(io)?.skip(1) {
         let line = line.map_err(io)?;
         let Some(text) = line.text() else {
             each(line.number, None);
@@ -92,17 +89,25 @@ pub fn rows<const M: usize, const N: usize>(
         } else {
             text.split(',').map(str::trim).collect()
         };
-        let row = (fields.len() == names.len()).then(|| (ids.map(|c| fields[c]), wanted.map(|c| fields[c])));
+        let row = (fields.len() == names.len())
+            .then(|| (ids.map(|c| cell(&fields, c)), wanted.map(|c| cell(&fields, c))));
         each(line.number, row);
     }
     Ok(())
 }
 
-fn columns<const N: usize>(names: &[String], wanted: [&'static str; N]) -> Result<[usize; N], Fault> {
-    let mut columns = [0; N];
+fn cell<'a>(fields: &[&'a str], column: Option<usize>) -> &'a str {
+    column.and_then(|c| fields.get(c)).copied().unwrap_or_default()
+}
+
+fn columns<const N: usize>(names: &[String], wanted: [&'static str; N]) -> Result<[Option<usize>; N], Fault> {
+    let mut columns = [None; N];
     for (column, name) in columns.iter_mut().zip(wanted) {
-        let found = names.iter().position(|n| n.eq_ignore_ascii_case(name));
-        *column = found.ok_or_else(|| Fault::Header(format!("there is no column {name}")))?;
+        let (name, optional) = name.strip_prefix('?').map_or((name, false), |name| (name, true));
+        *column = names.iter().position(|n| name.split('|').any(|name| n.eq_ignore_ascii_case(name)));
+        if column.is_none() && !optional {
+            return Err(Fault::Header(format!("there is no column {name}")));
+        }
     }
     Ok(columns)
 }

@@ -33,6 +33,8 @@ pub enum Format {
     CgmCsv,
     /// MIMIC-III tables, by their folder.
     Mimic3,
+    /// MIMIC-IV tables, by their folder.
+    Mimic4,
     /// eICU tables, by their folder.
     Eicu,
     /// Tables in Parquet.
@@ -43,7 +45,7 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 12] = [
+    pub const ALL: [Format; 13] = [
         Self::Psv,
         Self::Cinc2012,
         Self::Hl7v2,
@@ -53,6 +55,7 @@ impl Format {
         Self::Wfdb,
         Self::CgmCsv,
         Self::Mimic3,
+        Self::Mimic4,
         Self::Eicu,
         Self::Parquet,
         Self::FhirBulk,
@@ -71,6 +74,7 @@ impl Format {
             Self::Wfdb => "wfdb",
             Self::CgmCsv => "cgm",
             Self::Mimic3 => "mimic3",
+            Self::Mimic4 => "mimic4",
             Self::Eicu => "eicu",
             Self::Parquet => "parquet",
             Self::FhirBulk => "fhir-bulk",
@@ -88,7 +92,7 @@ impl Format {
         match self {
             Self::Psv => &["psv"],
             // `.txt` may be anything, the outcomes among it; tables are found by their folder.
-            Self::Cinc2012 | Self::Mimic3 | Self::Eicu | Self::FhirBulk => &[],
+            Self::Cinc2012 | Self::Mimic3 | Self::Mimic4 | Self::Eicu | Self::FhirBulk => &[],
             Self::Hl7v2 => &["hl7", "er7"],
             Self::Fhir => &["json"],
             Self::FhirNdjson => &["ndjson"],

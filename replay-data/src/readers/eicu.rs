@@ -22,9 +22,12 @@ mod table;
 mod tables;
 mod word;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Error, Fault, Stay, csv};
+use super::{
+    Error, Fault, Stay, csv,
+    place::{Folder, Place},
+};
 use table::Table;
 
 #[cfg(test)]
@@ -32,7 +35,7 @@ pub(super) use stay::END as END_PART;
 pub(super) use tables::Tables;
 
 /// What a reader of these tables must know of the times and units taken.
-pub const NOTES: [&str; 12] = [
+pub const NOTES: [&str; 13] = [
     "the source is not bitemporal: vitalPeriodic, vitalAperiodic, infusionDrug, microLab and treatment have no time of entry and are known at the time they speak of",
     "respiratoryCharting and intakeOutput are known at their entry, medication at its order, lab at its last revision, never before the time they speak of",
     "apacheApsVar, apachePatientResult and admissionDx speak of the first 24 hours without a time of their own and are not read, nor is diagnosis: nothing may be known before it was known",
@@ -45,25 +48,29 @@ pub const NOTES: [&str; 12] = [
     "infusions end four hours after the last rate charted, where no end is; infusionDrug is missing at many hospitals, whose vasopressors are known from treatment alone, as labels",
     "ventilation begins by respiratoryCare, set tidal volumes, plateau pressures, the device charted, and treatment (labels alone); non-invasive support is none; arrests are not told",
     "antibiotics are orders of medication with a systemic route; growth of a culture has no time and is left out",
+    "Sepsis-3 takes cultures of microLab and treatment, antibiotics of medication, infusionDrug and treatment (as if into a vein, at the note's time); a hospital without any culture tells nothing of infections",
 ];
 
 /// The table of stays, whose header says what the folder is.
-fn patients_file(folder: &Path) -> Option<PathBuf> {
+fn patients_file(folder: &Folder) -> Option<Place> {
     let file = Table::Patient.file(folder)?;
     let all = ["patientunitstayid", "uniquepid", "unitdischargeoffset", "hospitaladmitoffset", "age"];
     csv::has_columns(&file, &all).then_some(file)
 }
 
 /// Whether a folder holds such tables.
-pub(super) fn is_folder(folder: &Path) -> bool {
+pub(super) fn is_folder(folder: &Folder) -> bool {
     let has_vitals =
         || [Table::VitalAperiodic, Table::VitalPeriodic].iter().any(|t| t.file(folder).is_some());
     patients_file(folder).is_some() && has_vitals()
 }
 
-/// Whether a file is the table of stays, which stands for its folder.
-pub(super) fn is_stays(path: &Path) -> bool {
-    path.parent().is_some_and(|folder| patients_file(folder).as_deref() == Some(path) && is_folder(folder))
+/// Whether a file of a folder is the table of stays, which stands for the folder.
+pub(super) fn is_stays(folder: &Folder, path: &Path) -> bool {
+    let is_here = path.parent() == Some(folder.path());
+    is_here
+        && patients_file(folder).is_some_and(|file| file.path().file_name() == path.file_name())
+        && is_folder(folder)
 }
 
 /// Reads one stay.
@@ -74,7 +81,8 @@ pub(super) fn read(tables: &Tables, name: &str, number: usize) -> Result<Stay, E
         0 => tables.faults.iter().chain(&sorted.faults).map(|(at, fault)| (*at, fault.clone())).collect(),
         _ => Vec::new(),
     };
-    stay::stay(name, icu, words, sorted.left[number].clone(), told)
+    let tells_of_infection = sorted.cultures_at.contains(&icu.hospital);
+    stay::stay(name, icu, words, tells_of_infection, sorted.left[number].clone(), told)
 }
 
 /// A fault of a table as a whole or of one of its rows, and where.

@@ -40,7 +40,7 @@ pub enum Fault {
     Io(io::ErrorKind),
     /// The content follows none of the formats known.
     #[error(
-        "not a format known here (PSV, CinC 2012 text, HL7 v2, FHIR JSON, EDF/BDF, WFDB header, CGM CSV, MIMIC-III or eICU tables, a Parquet table of values, or a tar archive of stays)"
+        "not a format known here (PSV, CinC 2012 text, HL7 v2, FHIR JSON, EDF/BDF, WFDB header, CGM CSV, MIMIC-III, MIMIC-IV or eICU tables, a Parquet table of values, or a tar archive of stays)"
     )]
     Unrecognised,
     /// The header does not follow its format: nothing of the file is read.

@@ -56,6 +56,8 @@ pub fn stretches(said: &[Said]) -> Vec<Stretch> {
             Some(to) => (to, row.known.max(to.as_arrival_time())),
             None => end(&said[i + 1..], row.item, row.at),
         };
+        // A rate that was entered late: nobody hears of its end before.
+        let known = known.max(row.known);
         found.push(Stretch { drug: row.drug, from: row.at, to, known, row: row.row });
     }
     found

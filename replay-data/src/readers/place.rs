@@ -123,6 +123,52 @@ impl Place {
     }
 }
 
+/// A folder, on disk or within an archive.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+    archive: Option<Arc<Archive>>,
+}
+
+impl From<&Path> for Folder {
+    fn from(path: &Path) -> Self {
+        Self { path: path.to_owned(), archive: None }
+    }
+}
+
+impl Folder {
+    /// A folder at a path, which is one of members where an archive is named.
+    pub fn new(path: PathBuf, archive: Option<Arc<Archive>>) -> Self {
+        Self { path, archive }
+    }
+
+    /// Its path, for its name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The archive it lies in.
+    pub fn archive(&self) -> Option<&Arc<Archive>> {
+        self.archive.as_ref()
+    }
+
+    /// A folder in it.
+    pub fn inner(&self, name: &str) -> Self {
+        Self { path: self.path.join(name), archive: self.archive.clone() }
+    }
+
+    /// What lies directly in it, in the order of names.
+    pub fn files(&self) -> Vec<Place> {
+        match &self.archive {
+            None => on_disk(&self.path),
+            Some(archive) => {
+                let members = archive.members_of(&self.path).into_iter();
+                members.map(|path| Place::new(path, Some(archive.clone()))).collect()
+            }
+        }
+    }
+}
+
 fn on_disk(folder: &Path) -> Vec<Place> {
     // The folder of a path without one is here.
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };

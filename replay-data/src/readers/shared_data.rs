@@ -327,11 +327,34 @@ fn every_row_of_eicu_is_accounted_for() {
     assert!(lacking.is_empty(), "{lacking:?}");
 }
 
+/// When each row was entered, by the table's number and the line: a plain reading of the columns of that name.
+fn entered(folder: &Path) -> BTreeMap<(i32, u64), i64> {
+    let mut found = BTreeMap::new();
+    for (number, table, column) in [
+        (4, "respiratorycharting", "respchartentryoffset"),
+        (7, "medication", "drugorderoffset"),
+        (10, "intakeoutput", "intakeoutputentryoffset"),
+    ] {
+        let file =
+            std::io::BufReader::new(std::fs::File::open(folder.join(format!("{table}.csv.gz"))).unwrap());
+        let mut lines =
+            std::io::BufRead::lines(std::io::BufReader::new(flate2::bufread::MultiGzDecoder::new(file)));
+        let names = lines.next().unwrap().unwrap();
+        let column = names.split(',').position(|n| n == column).unwrap();
+        for (line, text) in (2..).zip(lines) {
+            let cells = lines::csv_fields(&text.unwrap());
+            found.extend(cells[column].parse().ok().map(|minutes: i64| ((number, line), minutes)));
+        }
+    }
+    found
+}
+
 #[test]
 fn every_eicu_stay() {
     let Some(folder) = shared("eicu-demo") else { return };
     let sources = open(&folder, &Options::default()).unwrap();
     assert_eq!(sources.len(), 1_796);
+    let (entered, mut late) = (entered(&folder), 0);
     let (mut failures, mut in_hospital) = (BTreeMap::<FailureKind, usize>::new(), 0);
     let (mut kinds, mut faults) = (BTreeMap::<&str, usize>::new(), 0);
     let (mut values, mut counts) = (BTreeMap::<&str, Vec<f64>>::new(), BTreeMap::<&str, u64>::new());
@@ -352,6 +375,12 @@ fn every_eicu_stay() {
             };
             assert!(last <= Some(event.arrival) && event.arrival.as_event_time() >= event.event_time);
             last = Some(event.arrival);
+            let row = (event.provenance.partition, event.provenance.offset as u64 + 1);
+            if let Some(minutes) = entered.get(&row) {
+                let at = Options::default().base + bedwatch_schemas::time::Span::minutes(*minutes);
+                assert!(event.arrival.as_event_time() >= at, "{}: known before it was entered", source.name);
+                late += 1;
+            }
             let kind = match event.body {
                 Body::Numeric(n) => {
                     if n.plausible {
@@ -367,7 +396,10 @@ fn every_eicu_stay() {
             *kinds.entry(kind).or_default() += 1;
         }
     }
-    println!("{kinds:?}, {faults} faults\n{failures:?}, {in_hospital} deaths\n{counts:?}");
+    assert!(late > 50_000, "{late} with a time of entry");
+    println!(
+        "{late} with a time of entry, {kinds:?}, {faults} faults\n{failures:?}, {in_hospital} deaths\n{counts:?}"
+    );
     for (signal, lowest, highest) in [
         ("nibp_systolic", 105.0, 135.0),
         ("nibp_diastolic", 55.0, 75.0),

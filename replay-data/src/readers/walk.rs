@@ -15,8 +15,8 @@ use super::{
     eicu,
     error::{Error, Fault},
     fhir::bulk,
-    mimic3, parquet,
-    place::Place,
+    mimic, parquet,
+    place::{Folder, Place},
     safe, safe_name, wfdb,
 };
 
@@ -51,8 +51,8 @@ pub fn survey(path: &Path, options: &Options) -> Result<Survey, Error> {
     let name = safe_name(path);
     let mut found = Survey::default();
     if fs::metadata(path).map_err(|e| Error::io(&name, &e))?.is_file() {
-        if let (Some(format), Some(folder)) = (stays_table(path, options), path.parent()) {
-            add_tables(&mut found, folder, format, options)?;
+        if let Some((format, folder)) = stays_table(path, options) {
+            add_tables(&mut found, &folder, format, options)?;
             return Ok(found);
         }
         if let Some(archive) = Archive::open(path)? {
@@ -70,22 +70,43 @@ pub fn survey(path: &Path, options: &Options) -> Result<Survey, Error> {
     let mut files = Vec::new();
     walk(path, 0, &mut files).map_err(|e| Error::io(&name, &e))?;
     files.sort();
-    let folders: BTreeSet<&Path> = files.iter().filter_map(|f| f.parent()).collect();
-    let folders: BTreeMap<PathBuf, Format> =
-        folders.into_iter().filter_map(|f| Some((f.to_owned(), tables_in(f, options)?))).collect();
-    for (folder, format) in &folders {
-        add_tables(&mut found, folder, *format, options)?;
-    }
-    files.retain(|f| match f.parent().and_then(|p| folders.get(p)) {
-        Some(Format::FhirBulk) => !bulk::is_file(f),
-        Some(_) => csv::table_name(f).is_none(),
-        None => true,
-    });
+    let files = without_tables(&mut found, files, path, None, options)?;
     let places = files.iter().map(|f| Place::from(f.as_path())).collect();
     several(found, places, &name, options)
 }
 
-/// What an archive holds. Tables of many stays are read from folders alone.
+/// Adds the stays of the folders of tables among files below a path, and gives the files that are no tables.
+fn without_tables(
+    found: &mut Survey,
+    mut files: Vec<PathBuf>,
+    below: &Path,
+    archive: Option<&Arc<Archive>>,
+    options: &Options,
+) -> Result<Vec<PathBuf>, Error> {
+    // A folder of tables may have them in folders of its own.
+    let around = |f: &PathBuf| f.ancestors().skip(1).take(2).map(Path::to_owned).collect::<Vec<_>>();
+    let folders: BTreeSet<PathBuf> =
+        files.iter().flat_map(around).filter(|folder| folder.starts_with(below)).collect();
+    let mut taken: BTreeMap<PathBuf, Format> = BTreeMap::new();
+    for path in folders {
+        let folder = Folder::new(path.clone(), archive.cloned());
+        let Some(format) = tables_in(&folder, options).filter(|_| !taken.contains_key(&path)) else {
+            continue;
+        };
+        add_tables(found, &folder, format, options)?;
+        let inner = mimic::FOLDERS.iter().filter(|_| format == Format::Mimic4);
+        taken.extend(inner.map(|f| (path.join(f), format)));
+        taken.insert(path, format);
+    }
+    files.retain(|f| match f.parent().and_then(|p| taken.get(p)) {
+        Some(Format::FhirBulk) => !bulk::is_file(f),
+        Some(_) => csv::table_name(f).is_none(),
+        None => true,
+    });
+    Ok(files)
+}
+
+/// What an archive holds.
 fn packed(archive: Archive, options: &Options) -> Result<Survey, Error> {
     let name = safe_name(archive.path());
     let archive = Arc::new(archive);
@@ -97,7 +118,8 @@ fn packed(archive: Archive, options: &Options) -> Result<Survey, Error> {
     let (hidden, files): (Vec<PathBuf>, Vec<PathBuf>) =
         archive.members().cloned().partition(|m| is_hidden(m));
     let others = archive.others().iter().cloned().chain(hidden).collect();
-    let found = Survey { others, ..Survey::default() };
+    let mut found = Survey { others, ..Survey::default() };
+    let files = without_tables(&mut found, files, archive.path(), Some(&archive), options)?;
     let places = files.into_iter().map(|m| Place::new(m, Some(archive.clone()))).collect();
     several(found, places, &name, options)
 }
@@ -144,39 +166,49 @@ fn format_within(place: &Place, options: &Options) -> Option<Format> {
 }
 
 /// The format of the tables that a folder holds.
-fn tables_in(folder: &Path, options: &Options) -> Option<Format> {
-    let is = |format: Format, holds: fn(&Path) -> bool| {
-        (options.format.is_none_or(|f| f == format) && holds(folder)).then_some(format)
-    };
-    is(Format::Mimic3, mimic3::is_folder)
-        .or_else(|| is(Format::Eicu, eicu::is_folder))
-        .or_else(|| is(Format::FhirBulk, bulk::is_folder))
+fn tables_in(folder: &Folder, options: &Options) -> Option<Format> {
+    let is = |format: Format, holds: bool| holds.then_some(format);
+    let is_bulk = || folder.archive().is_none() && bulk::is_folder(folder.path());
+    let found = is(Format::Eicu, eicu::is_folder(folder))
+        .or_else(|| mimic::format_of(folder))
+        .or_else(|| is(Format::FhirBulk, is_bulk()))?;
+    options.format.is_none_or(|f| f == found).then_some(found)
 }
 
-/// The format of the tables whose table of stays, which stands for its folder, a file is.
-fn stays_table(path: &Path, options: &Options) -> Option<Format> {
-    let is = |format: Format, stands: fn(&Path) -> bool| {
-        (options.format.is_none_or(|f| f == format) && stands(path)).then_some(format)
+/// The format and the folder of the tables whose table of stays, which stands for its folder, a file is.
+fn stays_table(path: &Path, options: &Options) -> Option<(Format, Folder)> {
+    // The outer first: a folder of tables within one of MIMIC-IV is a part of it.
+    let mut folders: Vec<Folder> = path.ancestors().skip(1).take(2).map(Folder::from).collect();
+    folders.reverse();
+    let stands = |folder: Folder| {
+        let format = tables_in(&folder, options)?;
+        let stands = if format == Format::Eicu {
+            eicu::is_stays(&folder, path)
+        } else {
+            mimic::is_stays(&folder, path)
+        };
+        stands.then_some((format, folder))
     };
-    is(Format::Mimic3, mimic3::is_stays).or_else(|| is(Format::Eicu, eicu::is_stays))
+    csv::table_name(path)?;
+    folders.into_iter().find_map(stands)
 }
 
 /// The stays of a folder of tables.
-fn add_tables(found: &mut Survey, folder: &Path, format: Format, options: &Options) -> Result<(), Error> {
-    let refused = |fault| Error::file(&safe_name(folder), fault);
+fn add_tables(found: &mut Survey, folder: &Folder, format: Format, options: &Options) -> Result<(), Error> {
+    let refused = |fault| Error::file(&safe_name(folder.path()), fault);
     let (names, path, tables): (Vec<String>, _, _) = match format {
         Format::Eicu => {
             let tables = eicu::Tables::open(folder, options.base).map_err(refused)?;
             (tables.names().collect(), tables.path(), Tables::Eicu(Arc::new(tables)))
         }
         Format::FhirBulk => {
-            let export = bulk::Export::open(folder, options.base).map_err(refused)?;
+            let export = bulk::Export::open(folder.path(), options.base).map_err(refused)?;
             let names = export.patients().iter().map(|id| safe(id.as_str())).collect();
             (names, export.path(), Tables::FhirBulk(Arc::new(export)))
         }
         _ => {
-            let tables = mimic3::Tables::open(folder).map_err(refused)?;
-            (tables.names().collect(), tables.path(), Tables::Mimic3(Arc::new(tables)))
+            let tables = mimic::Tables::open(folder, format).map_err(refused)?;
+            (tables.names().collect(), tables.path(), Tables::Mimic(Arc::new(tables)))
         }
     };
     found.stays.extend(names.into_iter().enumerate().map(|(series, name)| StaySource {
@@ -185,7 +217,7 @@ fn add_tables(found: &mut Survey, folder: &Path, format: Format, options: &Optio
         format,
         series,
         base: options.base,
-        archive: None,
+        archive: folder.archive().cloned(),
         tables: Some(tables.clone()),
     }));
     Ok(())

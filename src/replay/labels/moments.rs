@@ -15,7 +15,9 @@ const LOW_SLACK: Span = Span::minutes(5);
 /// A reading describes the present for so long.
 const READING_VALID: Span = Span::minutes(15);
 /// Low: level 1 of the consensus (Battelino et al., Diabetes Care 2019;42:1593), mg/dL.
-const LOW_MG_DL: f64 = 70.0;
+pub const LOW_MG_DL: f64 = 70.0;
+/// Very low: level 2 of the same, mg/dL.
+pub const VERY_LOW_MG_DL: f64 = 54.0;
 /// A window of EEG, which must lie in a seizure whole, and the fading of a simulated seizure.
 const WINDOW: Span = Span::secs(4);
 const FADING: Span = Span::secs(20);
@@ -138,18 +140,18 @@ fn prodrome(scenario: Scenario) -> Span {
     }
 }
 
-/// Whether sensor glucose falls below 70 mg/dL within 30 minutes. `readings` in the order of time, mg/dL.
+/// Whether sensor glucose falls below a limit in mg/dL within 30 minutes. `readings` in the order of time, mg/dL.
 /// `None` where it is low already, where the present is not known, and where the readings end too soon to
 /// say no.
 #[must_use]
-pub fn hypoglycaemia_soon(readings: &[(EventTime, f64)], at: EventTime) -> Option<bool> {
+pub fn hypoglycaemia_soon(readings: &[(EventTime, f64)], at: EventTime, below_mg_dl: f64) -> Option<bool> {
     let next = readings.partition_point(|r| r.0 <= at);
     let (seen, now) = *readings[..next].last()?;
-    if now < LOW_MG_DL || at.since(seen) > READING_VALID {
+    if now < below_mg_dl || at.since(seen) > READING_VALID {
         return None;
     }
     let ahead = || readings[next..].iter().take_while(|r| r.0 <= at + LOW_AHEAD + LOW_SLACK);
-    if ahead().any(|r| r.1 < LOW_MG_DL && r.0 <= at + LOW_AHEAD) {
+    if ahead().any(|r| r.1 < below_mg_dl && r.0 <= at + LOW_AHEAD) {
         return Some(true);
     }
     ahead().any(|r| r.0 >= at + LOW_AHEAD - LOW_SLACK).then_some(false)
@@ -183,7 +185,21 @@ mod tests {
             (&[(-16, 90.0), (30, 60.0)], None),
         ];
         for (values, want) in cases {
-            assert_eq!(hypoglycaemia_soon(&series(values), at(0)), want, "{values:?}");
+            assert_eq!(hypoglycaemia_soon(&series(values), at(0), LOW_MG_DL), want, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn very_low_glucose_is_another_truth() {
+        for (now, then, low, very_low) in [
+            (90.0, 54.0, Some(true), Some(false)),
+            (90.0, 53.9, Some(true), Some(true)),
+            (69.0, 53.9, None, Some(true)),
+            (53.9, 40.0, None, None),
+        ] {
+            let readings = [(at(0), now), (at(1_800), then)];
+            assert_eq!(hypoglycaemia_soon(&readings, at(0), LOW_MG_DL), low, "{now} {then}");
+            assert_eq!(hypoglycaemia_soon(&readings, at(0), VERY_LOW_MG_DL), very_low, "{now} {then}");
         }
     }
 
@@ -200,6 +216,7 @@ mod tests {
                 failure(FailureKind::Vasopressor, 20, 30),
                 failure(FailureKind::Ventilation, 29, 40),
             ],
+            infection: None,
         };
         let truth = Moments::new(Some(&Labels::Course(course)));
         for (hours, want) in [

@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 
-use bedwatch_replay_data::{readers::Labels, simulator::Scenario};
 use bedwatch_schemas::{
     alert::{Alert, AlertKind, Phase},
     ids::AlertId,
@@ -20,155 +19,9 @@ use serde::Serialize;
 use super::interval::{Interval, Resamples, quantile};
 use crate::replay::Outcome;
 
-/// What counts as an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Definition {
-    /// Sepsis as labelled by the challenge of 2019.
-    Sepsis,
-    /// A failure: vasopressor, invasive ventilation, arrest, death; shock or respiratory failure in the
-    /// simulator.
-    Failure,
-    /// Sensor glucose below 70 mg/dL.
-    LowGlucose,
-    /// A seizure.
-    Seizure,
-}
+mod definition;
 
-impl Definition {
-    /// Every definition.
-    pub const ALL: [Self; 4] = [Self::Sepsis, Self::Failure, Self::LowGlucose, Self::Seizure];
-
-    /// The name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sepsis => "sepsis",
-            Self::Failure => "failure",
-            Self::LowGlucose => "low glucose",
-            Self::Seizure => "seizure",
-        }
-    }
-
-    /// In words, with its source.
-    #[must_use]
-    pub const fn meaning(self) -> &'static str {
-        match self {
-            Self::Sepsis => {
-                "onset of sepsis (CinC 2019: 6 h after the label begins); foretold from 12 h before, true until 3 h after (the challenge's own stretch)"
-            }
-            Self::Failure => {
-                "a vasopressor or invasive ventilation with none in the 24 h before, an arrest or death; in the simulator shock or respiratory failure; foretold from 6 h before, true until it is over"
-            }
-            Self::LowGlucose => {
-                "sensor glucose below 70 mg/dL (level 1, Battelino et al. 2019); foretold from 30 min before, true until it is back"
-            }
-            Self::Seizure => "a seizure (simulated, or as experts labelled it); true until it is over",
-        }
-    }
-
-    /// The kind of alert that is made for such an event.
-    #[must_use]
-    pub const fn made_for(self) -> AlertKind {
-        match self {
-            Self::Sepsis => AlertKind::Sepsis,
-            Self::Failure => AlertKind::Deterioration,
-            Self::LowGlucose => AlertKind::Hypoglycaemia,
-            Self::Seizure => AlertKind::Seizure,
-        }
-    }
-
-    /// Whether alerts of a kind can have to do with it. Whoever gets septic or fails may be told of in many
-    /// ways; low glucose and seizures in one.
-    fn concerns(self, kind: AlertKind) -> bool {
-        matches!(self, Self::Sepsis | Self::Failure) || kind == self.made_for()
-    }
-
-    /// How long before an event an alert foretells it.
-    #[must_use]
-    pub const fn before(self) -> Span {
-        match self {
-            Self::Sepsis => Span::hours(12),
-            Self::Failure => Span::hours(6),
-            Self::LowGlucose => Span::minutes(30),
-            Self::Seizure => Span::ZERO,
-        }
-    }
-}
-
-/// Hours from the first label of the challenge to the onset.
-const LABEL_LEADS: Span = Span::hours(6);
-/// The challenge still rewards an alarm so long after the onset.
-const SEPSIS_TRUE_AFTER: Span = Span::hours(3);
-/// Low, mg/dL.
-const LOW_MG_DL: f64 = 70.0;
-
-/// When something happened and when it was over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Event {
-    /// When it began.
-    pub at: EventTime,
-    /// When it was over.
-    pub over: EventTime,
-}
-
-/// The events of a source; `None` where nobody says.
-#[must_use]
-pub fn events(outcome: &Outcome, of: Definition) -> Option<Vec<Event>> {
-    match of {
-        Definition::Sepsis => {
-            let Some(Labels::Hourly(hours)) = &outcome.labels else { return None };
-            hours.iter().any(|h| h.sepsis.is_some()).then(|| {
-                let first = hours.iter().find(|h| h.sepsis == Some(true)).map(|h| h.at + LABEL_LEADS);
-                first.map(|at| Event { at, over: at + SEPSIS_TRUE_AFTER }).into_iter().collect()
-            })
-        }
-        Definition::Failure => match outcome.labels.as_ref()? {
-            Labels::Course(course) => {
-                // What a patient came with was not to be foretold.
-                let later = course.failures.iter().filter(|f| f.at > course.begins);
-                Some(later.map(|f| Event { at: f.at, over: f.over }).collect())
-            }
-            Labels::Episodes(all) => {
-                Some(all.iter().filter_map(|e| Some(Event { at: e.failure?, over: e.end })).collect())
-            }
-            Labels::Hourly(_) | Labels::Marks(_) | Labels::Stay { .. } => None,
-        },
-        Definition::Seizure => match outcome.labels.as_ref()? {
-            Labels::Episodes(all) => {
-                let seizures = all.iter().filter(|e| e.scenario == Scenario::Seizure);
-                Some(seizures.map(|e| Event { at: e.onset, over: e.end }).collect())
-            }
-            Labels::Marks(marks) => {
-                let labelled = || marks.iter().filter(|m| m.text.starts_with("IIIC:"));
-                labelled().next()?;
-                let seizures = labelled().filter(|m| m.text == "IIIC:SZ");
-                Some(
-                    seizures
-                        .map(|m| Event { at: m.at, over: m.at + m.lasts.unwrap_or(Span::ZERO) })
-                        .collect(),
-                )
-            }
-            Labels::Hourly(_) | Labels::Course(_) | Labels::Stay { .. } => None,
-        },
-        Definition::LowGlucose => {
-            let mut all = Vec::new();
-            for readings in outcome.readings.values() {
-                let mut low: Option<Event> = None;
-                for &(at, mg_dl) in readings {
-                    match (&mut low, mg_dl < LOW_MG_DL) {
-                        (None, true) => low = Some(Event { at, over: at }),
-                        (Some(event), true) => event.over = at,
-                        (Some(_), false) => all.extend(low.take()),
-                        (None, false) => {}
-                    }
-                }
-                all.extend(low);
-            }
-            (!outcome.readings.is_empty()).then_some(all)
-        }
-    }
-}
+pub use definition::{Definition, Event, events};
 
 /// When an alert stood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -419,29 +272,5 @@ mod tests {
         assert_eq!(study.false_alarms_per_patient_hour.map(|i| i.value), Some(1.0 / 48.0));
         assert_eq!(study.lead_hours.map(|l| l[2]), Some(10.0));
         assert_eq!((study.lead_histogram[8], study.lead_histogram[11]), (1, 1));
-    }
-
-    #[test]
-    fn nothing_happened_is_not_nothing_known() {
-        let hour = |sepsis| bedwatch_replay_data::readers::Hour {
-            hour: 1,
-            at: at(0.0),
-            sepsis,
-            deterioration: None,
-        };
-        let with = |labels| Outcome { labels, ..crate::replay::outcome::testing::outcome() };
-        for (label, want) in [(None, None), (Some(false), Some(0)), (Some(true), Some(1))] {
-            let outcome = with(Some(Labels::Hourly(vec![hour(label)])));
-            assert_eq!(events(&outcome, Definition::Sepsis).map(|e| e.len()), want);
-            assert_eq!(events(&outcome, Definition::Failure), None);
-        }
-        let mut outcome = with(None);
-        assert_eq!(events(&outcome, Definition::LowGlucose), None);
-        let readings = [80.0, 69.9, 60.0, 70.0, 69.0];
-        let readings = readings.iter().enumerate().map(|(i, v)| (at(i as f64), *v)).collect();
-        outcome.readings.insert("p".to_owned(), readings);
-        let low = events(&outcome, Definition::LowGlucose).unwrap();
-        let want = [Event { at: at(1.0), over: at(2.0) }, Event { at: at(4.0), over: at(4.0) }];
-        assert_eq!(low, want);
     }
 }

@@ -298,3 +298,70 @@ fn the_mortality_sets_as_they_are_packed() {
         assert_eq!(found.iter().filter(died).count(), deaths, "{set}");
     }
 }
+
+const STAYS: &[u8] = b"SUBJECT_ID,HADM_ID,ICUSTAY_ID,DBSOURCE,FIRST_CAREUNIT,INTIME,OUTTIME\n7,70,701,carevue,CCU,2150-05-01 00:00:00,2150-05-03 00:00:00\n";
+const CHART: &[u8] = b"ICUSTAY_ID,SUBJECT_ID,ITEMID,CHARTTIME,STORETIME,VALUE,VALUENUM,VALUEUOM,ERROR\n701,7,211,2150-05-01 01:00:00,2150-05-01 01:05:00,80,80,BPM,0\n";
+
+/// Tables of every kind, packed and plain, beside a stay and within each other's folders.
+fn every_table() -> Vec<(&'static str, Vec<u8>)> {
+    let fourth =
+        |text: &[u8]| String::from_utf8(text.to_vec()).unwrap().replace("ICUSTAY_ID", "stay_id").into_bytes();
+    let patient = b"patientunitstayid,uniquepid,gender,age,unittype,unitstaytype,admissionheight,admissionweight,hospitaladmitoffset,unitdischargeoffset,unitdischargestatus,hospitaldischargestatus\n801,002-8,Male,> 89,CTICU,admit,180,80.5,-30,600,Expired,Expired\n".to_vec();
+    let pressure = b"patientunitstayid,observationoffset,noninvasivesystolic,noninvasivediastolic,noninvasivemean\n801,5,120,60,80\n".to_vec();
+    vec![
+        ("third/ICUSTAYS.csv", STAYS.to_vec()),
+        ("third/CHARTEVENTS.csv.gz", gz(CHART)),
+        ("third/CHARTEVENTS.txt", b"nothing".to_vec()),
+        ("fourth/icu/icustays.csv.gz", gz(&fourth(STAYS))),
+        ("fourth/icu/chartevents.csv", fourth(CHART)),
+        ("fourth/hosp/d_labitems.csv", b"itemid,label\n1,x\n".to_vec()),
+        ("eicu/patient.csv.gz", gz(&patient)),
+        ("eicu/vitalaperiodic.csv", pressure),
+        ("set/a.psv", PSV.to_vec()),
+        ("set/g.csv", b"id,time,gl\nx,2015-06-06 16:50:27,153\n".to_vec()),
+    ]
+}
+
+#[test]
+fn tables_in_an_archive_are_those_of_their_folder() {
+    let scratch = Scratch::new("archive-tables");
+    let members = every_table();
+    members.iter().for_each(|(name, bytes)| drop(scratch.file(&format!("folder/{name}"), bytes)));
+    let folder = survey(&scratch.path().join("folder"), &Options::default()).unwrap();
+    let formats: Vec<_> = folder.stays.iter().map(|s| s.format).collect();
+    let want = [Format::Eicu, Format::Mimic4, Format::Mimic3, Format::Psv, Format::CgmCsv];
+    assert_eq!(formats, want, "{folder:?}");
+    assert_eq!(folder.others.len(), 1, "the text: {:?}", folder.others);
+    let bytes = tar(&members.iter().map(|(n, b)| (*n, b.as_slice())).collect::<Vec<_>>());
+    for (name, bytes) in [("x.tar", bytes.clone()), ("x.tgz", gz(&bytes)), ("x.tar.zst", zst(&bytes))] {
+        let path = scratch.file(name, &bytes);
+        let found = survey(&path, &Options::default()).unwrap();
+        assert_same(&found.stays, &folder.stays);
+        assert_eq!(found.others.len(), 1, "{name}: {:?}", found.others);
+        // A table that is packed twice is read as any other.
+        let events = said(&found.stays[1]).0.len();
+        assert_eq!(events, 3, "admission, a value, discharge");
+    }
+    // Tables at the very top of an archive, which then are those of its own path.
+    let top = [("ICUSTAYS.csv", STAYS), ("CHARTEVENTS.csv", CHART)];
+    let path = scratch.file("top.tar.zst", &zst(&tar(&top)));
+    let found = stays(&path).unwrap();
+    assert_eq!((found.len(), found[0].format), (1, Format::Mimic3));
+    let only = Options { format: Some(Format::Eicu), ..Options::default() };
+    assert!(open(&path, &only).is_err());
+}
+
+/// The sets at hand, packed here as they lie there.
+#[test]
+fn the_demo_tables_are_the_same_from_an_archive() {
+    for (set, stays_of) in [("mimic3-demo", 84), ("eicu-demo", 1_796)] {
+        let Some(folder) = shared(set) else { continue };
+        let scratch = Scratch::new("archive-demo");
+        let mut tar = tar::Builder::new(Vec::new());
+        tar.append_dir_all(set, &folder).unwrap();
+        let path = scratch.file(&format!("{set}.tar.zst"), &zst(&tar.into_inner().unwrap()));
+        let packed = stays(&path).unwrap();
+        assert_eq!(packed.len(), stays_of);
+        assert_same(&packed, &stays(&folder).unwrap());
+    }
+}

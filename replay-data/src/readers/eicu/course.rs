@@ -35,5 +35,6 @@ pub(super) fn course(icu: &Icu, words: &[Word], infusions: &[Stretch]) -> Course
         kind: FailureKind::Death,
     }));
     failures.sort();
-    Course { begins: icu.begins, ends: icu.ends, death: icu.died_in_hospital, failures }
+    let death = icu.died_in_hospital;
+    Course { begins: icu.begins, ends: icu.ends, death, failures, infection: None }
 }

@@ -175,7 +175,7 @@ pub(super) fn is_urine(cell: &str) -> bool {
 
 /// A drug by its name in words, generic or of a brand.
 pub(super) fn drug(name: &str) -> Drug {
-    const BRANDS: [(&str, Drug); 22] = [
+    const BRANDS: [(&str, Drug); 26] = [
         ("neosynephrine", Drug::Phenylephrine),
         ("neo-synephrine", Drug::Phenylephrine),
         ("precedex", Drug::Sedative),
@@ -198,6 +198,10 @@ pub(super) fn drug(name: &str) -> Drug {
         ("flagyl", Drug::Antibiotic),
         ("cleocin", Drug::Antibiotic),
         ("vibramycin", Drug::Antibiotic),
+        ("bactrim", Drug::Antibiotic),
+        ("zyvox", Drug::Antibiotic),
+        ("azactam", Drug::Antibiotic),
+        ("keflex", Drug::Antibiotic),
     ];
     match Drug::from_name(name) {
         Drug::Other => {
@@ -230,10 +234,32 @@ pub(super) fn bag(drug: Drug, unit: Option<Unit>) -> u32 {
     (drug * (Unit::ALL.len() + 1) + unit) as u32
 }
 
+/// Whether a treatment is a culture, and then whether of blood; a search for what someone carries is none.
+pub(super) fn is_culture_of_blood(treatment: &str) -> Option<bool> {
+    let mut steps = treatment.split('|').skip_while(|s| *s != "cultures");
+    steps.next()?;
+    Some(steps.next() == Some("blood"))
+}
+
+/// Whether a treatment is an antibiotic given against an infection, not to prevent one.
+pub(super) fn is_antibacterial(treatment: &str) -> bool {
+    treatment.split('|').any(|s| s == "therapeutic antibacterials")
+}
+
+fn letters(route: &str) -> String {
+    route.to_lowercase().chars().filter(char::is_ascii_alphabetic).collect()
+}
+
+/// Whether a route leads into a vein.
+pub(super) fn is_into_a_vein(route: &str) -> bool {
+    let route = letters(route);
+    (route.starts_with("iv") && route != "ivt") || route.starts_with("intrav")
+}
+
 /// Whether a route brings a drug to the whole body.
 pub(super) fn is_systemic(route: &str) -> bool {
-    let route: String = route.to_lowercase().chars().filter(char::is_ascii_alphabetic).collect();
-    let into_a_vein = (route.starts_with("iv") && route != "ivt") || route.starts_with("intrav");
+    let into_a_vein = is_into_a_vein(route);
+    let route = letters(route);
     let whole = ["po", "oral", "im", "intramuscular", "ng", "ngt", "gt", "peg", "pertube"];
     let begins = ["pooral", "perng", "perg", "ngtube", "gtube", "intramus"];
     into_a_vein || whole.contains(&route.as_str()) || begins.iter().any(|b| route.starts_with(b))

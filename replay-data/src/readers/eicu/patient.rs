@@ -29,6 +29,8 @@ pub(super) struct Icu {
     /// The patient, the same in all of their stays.
     pub patient: String,
     pub id: u64,
+    /// Empty where the table does not say.
+    pub hospital: String,
     pub person: Demographics,
     pub unit: Option<UnitKind>,
     /// Centimetres and kilograms, at the admission.
@@ -44,7 +46,7 @@ pub(super) struct Icu {
 }
 
 pub(super) const IDS: [&str; 2] = ["patientunitstayid", "uniquepid"];
-pub(super) const COLUMNS: [&str; 10] = [
+pub(super) const COLUMNS: [&str; 11] = [
     "gender",
     "age",
     "unittype",
@@ -55,12 +57,15 @@ pub(super) const COLUMNS: [&str; 10] = [
     "unitdischargeoffset",
     "unitdischargestatus",
     "hospitaldischargestatus",
+    "?hospitalid",
 ];
 
 /// Reads a row.
-pub(super) fn icu(line: u64, clock: Clock, (ids, row): ([&str; 2], [&str; 10])) -> Result<Icu, Why> {
-    let ([id, patient], [sex, age, unit, kind, height, weight, admitted, ends, unit_status, status]) =
-        (ids, row);
+pub(super) fn icu(line: u64, clock: Clock, (ids, row): ([&str; 2], [&str; 11])) -> Result<Icu, Why> {
+    let (
+        [id, patient],
+        [sex, age, unit, kind, height, weight, admitted, ends, unit_status, status, hospital],
+    ) = (ids, row);
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if patient.is_empty() || patient.len() > LONGEST_ID || !patient.chars().all(plain) {
         return Err(Why::Id);
@@ -89,6 +94,7 @@ pub(super) fn icu(line: u64, clock: Clock, (ids, row): ([&str; 2], [&str; 10])) 
         line,
         patient: patient.to_owned(),
         id: id.parse().map_err(|_| Why::Id)?,
+        hospital: hospital.to_owned(),
         person: Demographics { age_years, sex },
         unit: if kind == "stepdown/other" { None } else { unit_kind(unit) },
         height: number(height)?,

@@ -18,7 +18,10 @@ use super::{
         What, Why,
     },
 };
-use crate::readers::FailureKind;
+use crate::readers::{
+    FailureKind,
+    infection::{Act, Culture, When, order},
+};
 
 pub(super) const ITEM_NOT_READ: &str = "eicu.item_not_read";
 pub(super) const COLUMNS_NOT_READ: &str = "eicu.columns_not_read";
@@ -219,9 +222,9 @@ pub(super) fn infusion(clock: Clock, row: [&str; 4], says: &mut Said) -> Result<
     Ok(Says(at.as_arrival_time()))
 }
 
-/// `medication`: start, order, name, route, whether it was cancelled.
-pub(super) fn medication(clock: Clock, row: [&str; 5], says: &mut Said) -> Result<Verdict, Why> {
-    let [start, order, name, route, cancelled] = row;
+/// `medication`: start, order, name, route, whether it was cancelled, stop (0 or empty where there is none).
+pub(super) fn medication(clock: Clock, row: [&str; 6], says: &mut Said) -> Result<Verdict, Why> {
+    let [start, ordered, name, route, cancelled, stop] = row;
     if items::drug(name) != Drug::Antibiotic || !items::is_systemic(route) {
         return Ok(Left(NOT_SYSTEMIC));
     }
@@ -229,8 +232,10 @@ pub(super) fn medication(clock: Clock, row: [&str; 5], says: &mut Said) -> Resul
         return Ok(Left(CANCELLED));
     }
     let at = clock.at(start)?;
-    let known = clock.known(at, order)?;
+    let known = clock.known(at, ordered)?;
     says.push((at, What::Given(Drug::Antibiotic)));
+    let order = order(When::At(at), clock.maybe(stop)?, items::is_into_a_vein(route));
+    says.push((at, What::Act(order)));
     Ok(Says(known))
 }
 
@@ -242,7 +247,12 @@ pub(super) fn culture(clock: Clock, row: [&str; 2], says: &mut Said) -> Result<V
     }
     let at = clock.at(at)?;
     says.push((at, What::Culture));
+    says.push((at, cultured(at, site.to_lowercase().starts_with("blood"))));
     Ok(Says(at.as_arrival_time()))
+}
+
+fn cultured(at: EventTime, is_blood: bool) -> What {
+    What::Act(Act::Cultured(Culture { taken: When::At(at), is_blood }))
 }
 
 /// `treatment`: time, what, in words from the general to the particular. It is entered with a note, often
@@ -253,6 +263,15 @@ pub(super) fn treatment(clock: Clock, row: [&str; 2], says: &mut Said) -> Result
         FailureKind::Ventilation
     } else if items::is_pressor(what) {
         FailureKind::Vasopressor
+    } else if let Some(is_blood) = items::is_culture_of_blood(what) {
+        let at = clock.at(at)?;
+        says.push((at, cultured(at, is_blood)));
+        return Ok(Says(at.as_arrival_time()));
+    } else if items::is_antibacterial(what) {
+        let at = clock.at(at)?;
+        // The route is not told: what intensive care gives against bacteria goes mostly into a vein.
+        says.push((at, What::Act(order(When::At(at), None, true))));
+        return Ok(Says(at.as_arrival_time()));
     } else {
         return Ok(Left(ITEM_NOT_READ));
     };

@@ -18,7 +18,8 @@ use super::{
     word::{Rate, Reason, What, Word},
 };
 use crate::readers::{
-    At, Error, Fault, Format, Item, Labels, Stay,
+    At, Course, Error, Fault, Format, Item, Labels, Stay,
+    infection::{Act, infection},
     infusions::{self, Said},
 };
 
@@ -38,6 +39,7 @@ pub(super) fn stay(
     name: &str,
     icu: &Icu,
     words: Vec<Word>,
+    tells_of_infection: bool,
     left: BTreeMap<Reason, u64>,
     told: Vec<Told>,
 ) -> Result<Stay, Error> {
@@ -76,7 +78,10 @@ pub(super) fn stay(
     let mut items: Vec<_> = told.into_iter().chain(broken).map(fault).collect();
     items.extend(maker.items.into_iter().map(|(_, event)| Ok(Item::Event(event))));
     Ok(Stay {
-        labels: Some(Labels::Course(course::course(icu, &words, &stretches))),
+        labels: Some(Labels::Course(Course {
+            infection: tells_of_infection.then(|| infection(words.iter().filter_map(act))),
+            ..course::course(icu, &words, &stretches)
+        })),
         counts: maker.left,
         notes: NOTES.to_vec(),
         ..Stay::new(name, Format::Eicu, Box::new(items.into_iter()))
@@ -229,6 +234,17 @@ fn rank(rate: Rate) -> u8 {
     }
 }
 
+/// What a word says of an infection. An antibiotic that runs is a dose of a drug without a number.
+fn act(word: &Word) -> Option<Act> {
+    match word.what {
+        What::Act(act) => Some(act),
+        What::Rate { drug: Drug::Antibiotic, rate, .. } if rate.runs() => {
+            Some(Act::Dosed { drug: 0, at: word.at, is_intravenous: true })
+        }
+        _ => None,
+    }
+}
+
 /// What a word says of an infusion.
 fn said(row: usize, word: &Word) -> Option<Said> {
     let What::Rate { drug, bag, rate } = word.what else { return None };
@@ -256,6 +272,6 @@ fn body(what: What) -> Option<Body> {
         What::Rate { drug, rate: Rate::Runs(false), .. } => medication(drug, InfusionAction::Stopped, None),
         What::Given(drug) => medication(drug, InfusionAction::Given, None),
         What::Culture => Body::Microbiology(Microbiology::CultureTaken),
-        What::SetRate | What::Ran(..) | What::Fault(_) => return None,
+        What::SetRate | What::Ran(..) | What::Act(_) | What::Fault(_) => return None,
     })
 }

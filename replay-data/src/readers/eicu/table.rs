@@ -1,10 +1,11 @@
 //! The tables of an eICU folder that are read.
 
-use std::path::{Path, PathBuf};
-
 use serde::{Deserialize, Serialize};
 
-use crate::readers::csv;
+use crate::readers::{
+    csv,
+    place::{Folder, Place},
+};
 
 /// A table that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,7 +55,7 @@ impl Table {
     }
 
     /// Its file in a folder.
-    pub(super) fn file(self, folder: &Path) -> Option<PathBuf> {
+    pub(super) fn file(self, folder: &Folder) -> Option<Place> {
         csv::file(folder, self.name())
     }
 }

@@ -1,9 +1,9 @@
 //! The stays of a folder, and the one pass over its tables that gives each stay its words.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt, io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::OnceLock,
 };
 
@@ -18,6 +18,8 @@ use super::{
 };
 use crate::readers::{
     At, Fault, csv,
+    infection::Act,
+    place::{Folder, Place},
     spool::{Sorter, Spool},
 };
 
@@ -31,11 +33,13 @@ pub(super) struct Sorted {
     /// What was left out, by stay.
     pub left: Vec<BTreeMap<Reason, u64>>,
     pub faults: Vec<Told>,
+    /// The hospitals at which some stay has a culture: at the others none is no sign of health.
+    pub cultures_at: BTreeSet<String>,
 }
 
 /// A folder of tables.
 pub(in crate::readers) struct Tables {
-    folder: PathBuf,
+    folder: Folder,
     clock: Clock,
     pub(super) stays: Vec<Icu>,
     pub(super) faults: Vec<Told>,
@@ -44,13 +48,13 @@ pub(in crate::readers) struct Tables {
 
 impl fmt::Debug for Tables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tables({}, {} stays)", self.folder.display(), self.stays.len())
+        write!(f, "Tables({}, {} stays)", self.folder.path().display(), self.stays.len())
     }
 }
 
 impl Tables {
     /// Reads the table of stays, which begin at `base`.
-    pub(in crate::readers) fn open(folder: &Path, base: EventTime) -> Result<Self, Fault> {
+    pub(in crate::readers) fn open(folder: &Folder, base: EventTime) -> Result<Self, Fault> {
         let table = Table::Patient;
         let file = table.file(folder).ok_or(Fault::Missing(table.name().to_owned()))?;
         let (clock, mut stays, mut faults) = (Clock(base), Vec::new(), Vec::new());
@@ -70,12 +74,13 @@ impl Tables {
                 None => kept.push(stay),
             }
         }
-        Ok(Self { folder: folder.to_owned(), clock, stays: kept, faults, sorted: OnceLock::new() })
+        Ok(Self { folder: folder.clone(), clock, stays: kept, faults, sorted: OnceLock::new() })
     }
 
     /// The table of stays, which stands for the folder.
     pub(in crate::readers) fn path(&self) -> PathBuf {
-        Table::Patient.file(&self.folder).unwrap_or_else(|| self.folder.clone())
+        let file = Table::Patient.file(&self.folder);
+        file.map_or_else(|| self.folder.path().to_owned(), |file| file.path().to_owned())
     }
 
     /// The names of the stays, in their order.
@@ -99,6 +104,8 @@ struct Pass {
     sorter: Sorter<Word>,
     left: Vec<BTreeMap<Reason, u64>>,
     faults: Vec<Told>,
+    /// Stays with a culture.
+    cultured: BTreeSet<u32>,
     /// What kept a word from being written.
     failed: Option<io::Error>,
 }
@@ -113,6 +120,7 @@ impl Pass {
             sorter: Sorter::new(stays.len()).map_err(io)?,
             left: stays.iter().map(|s| s.left.clone()).collect(),
             faults: Vec::new(),
+            cultured: BTreeSet::new(),
             failed: None,
         };
         for table in Table::ALL.into_iter().skip(1) {
@@ -120,15 +128,18 @@ impl Pass {
         }
         match pass.failed {
             Some(error) => Err(io(error)),
-            None => {
-                Ok(Sorted { spool: pass.sorter.sorted().map_err(io)?, left: pass.left, faults: pass.faults })
-            }
+            None => Ok(Sorted {
+                spool: pass.sorter.sorted().map_err(io)?,
+                left: pass.left,
+                faults: pass.faults,
+                cultures_at: pass.cultured.iter().map(|s| stays[*s as usize].hospital.clone()).collect(),
+            }),
         }
     }
 
     /// Reads a table; one that is absent is counted with every stay, one that breaks off is a fault.
     #[rustfmt::skip]
-    fn table(&mut self, table: Table, folder: &Path) {
+    fn table(&mut self, table: Table, folder: &Folder) {
         let Some(file) = table.file(folder) else {
             self.left.iter_mut().for_each(|l| *l.entry(TABLE_ABSENT).or_default() += 1);
             return;
@@ -157,6 +168,7 @@ impl Pass {
             ], rows::infusion),
             Table::Medication => self.rows(table, &file, [
                 "drugstartoffset", "drugorderoffset", "drugname", "routeadmin", "drugordercancelled",
+                "?drugstopoffset",
             ], rows::medication),
             Table::MicroLab => self.rows(table, &file, ["culturetakenoffset", "culturesite"], rows::culture),
             Table::Treatment => self.rows(table, &file, ["treatmentoffset", "treatmentstring"], rows::treatment),
@@ -170,7 +182,7 @@ impl Pass {
     fn rows<const N: usize>(
         &mut self,
         table: Table,
-        file: &Path,
+        file: &Place,
         wanted: [&'static str; N],
         read: Read<N>,
     ) -> Result<(), Fault> {
@@ -208,6 +220,9 @@ impl Pass {
     }
 
     fn push(&mut self, word: &Word) {
+        if matches!(word.what, What::Act(Act::Cultured(_))) {
+            self.cultured.insert(word.stay);
+        }
         if self.failed.is_none() {
             self.failed = self.sorter.push(word).err();
         }

@@ -20,6 +20,8 @@ use crate::readers::{
     Course, Failure, FailureKind, Fault, Format, Item, Labels, Options, Stay, open, scratch::Scratch, survey,
 };
 
+mod infection;
+
 const PATIENT: &str = "patientunitstayid,uniquepid,gender,age,unittype,unitstaytype,admissionheight,admissionweight,hospitaladmitoffset,unitdischargeoffset,unitdischargestatus,hospitaldischargestatus\n";
 const APERIODIC: &str = "vitalaperiodicid,patientunitstayid,observationoffset,noninvasivesystolic,noninvasivediastolic,noninvasivemean,paop,cardiacoutput\n";
 const PERIODIC: &str = "vitalperiodicid,patientunitstayid,observationoffset,temperature,sao2,heartrate,respiration,cvp,etco2,systemicsystolic,systemicdiastolic,systemicmean,pasystolic\n";
@@ -158,7 +160,8 @@ fn who_the_patient_is_and_how_it_ended() {
     let stay = folder.stay("002-8-801");
     assert_eq!(counts(&stay), [("eicu.age_above_89_taken_as_90", 1)]);
     let died = Failure { at: time(600), over: time(600), kind: FailureKind::Death };
-    let course = Course { begins: time(0), ends: time(600), death: Some(true), failures: vec![died] };
+    let course =
+        Course { begins: time(0), ends: time(600), death: Some(true), failures: vec![died], infection: None };
     assert_eq!(stay.labels, Some(Labels::Course(course)));
     let size = vec![(0, 0, number(Signal::Height, 180.0)), (0, 0, number(Signal::Weight, 80.5))];
     assert_eq!(told(stay), (size, vec![]));
@@ -565,7 +568,8 @@ fn many_stays_are_each_given_their_own() {
 #[test]
 fn every_row_of_the_demo_is_words_or_left_out() {
     let Some(folder) = crate::readers::shared_data::shared("eicu-demo") else { return };
-    let tables = super::Tables::open(&folder, time(0)).unwrap();
+    let tables =
+        super::Tables::open(&crate::readers::place::Folder::from(folder.as_path()), time(0)).unwrap();
     let sorted = tables.sorted().unwrap();
     assert!(tables.faults.is_empty() && sorted.faults.is_empty());
     let mut rows = std::collections::BTreeMap::<Table, u64>::new();

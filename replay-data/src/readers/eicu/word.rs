@@ -8,7 +8,7 @@ use bedwatch_schemas::{
 use serde::{Deserialize, Serialize};
 
 use super::table::Table;
-use crate::readers::{FailureKind, spool::OfStay};
+use crate::readers::{FailureKind, infection::Act, spool::OfStay};
 
 /// One thing that a row says of its stay.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,8 @@ pub(super) enum What {
     Given(Drug),
     /// A culture was taken.
     Culture,
+    /// Something done about an infection: a label, told to nobody.
+    Act(Act),
     /// The row could not be read.
     Fault(Why),
 }

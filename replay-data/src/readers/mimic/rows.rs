@@ -20,17 +20,17 @@ use super::{
 };
 use crate::readers::{FailureKind, infusions, stamps};
 
-pub(super) const ITEM_NOT_READ: &str = "mimic3.item_not_read";
-pub(super) const NO_NUMBER: &str = "mimic3.no_number";
-pub(super) const MARKED_ERROR: &str = "mimic3.marked_error";
-pub(super) const UNKNOWN_UNIT: &str = "mimic3.unknown_unit";
-pub(super) const WORDS_WITHOUT_MEANING: &str = "mimic3.words_without_meaning";
-pub(super) const REWRITTEN: &str = "mimic3.rewritten_order";
-pub(super) const NO_RATE: &str = "mimic3.volume_without_rate";
-pub(super) const NOT_A_CULTURE: &str = "mimic3.not_a_culture";
-pub(super) const NOT_SYSTEMIC: &str = "mimic3.not_a_systemic_antibiotic";
-pub(super) const FIRST_BED: &str = "mimic3.transfer_is_the_admission";
-pub(super) const ARTERIAL: &str = "mimic3.specimen_is_arterial";
+pub(super) const ITEM_NOT_READ: &str = "mimic.item_not_read";
+pub(super) const NO_NUMBER: &str = "mimic.no_number";
+pub(super) const MARKED_ERROR: &str = "mimic.marked_error";
+pub(super) const UNKNOWN_UNIT: &str = "mimic.unknown_unit";
+pub(super) const WORDS_WITHOUT_MEANING: &str = "mimic.words_without_meaning";
+pub(super) const REWRITTEN: &str = "mimic.rewritten_order";
+pub(super) const NO_RATE: &str = "mimic.volume_without_rate";
+pub(super) const NOT_A_CULTURE: &str = "mimic.not_a_culture";
+pub(super) const NOT_SYSTEMIC: &str = "mimic.not_a_systemic_antibiotic";
+pub(super) const FIRST_BED: &str = "mimic.transfer_is_the_admission";
+pub(super) const ARTERIAL: &str = "mimic.specimen_is_arterial";
 
 /// A stretch that nobody charted the end of lasts this long.
 const UNTOLD: Span = Span::hours(1);
@@ -114,22 +114,22 @@ fn oxygen(value: f64) -> f64 {
     if value > 0.0 && value <= 1.0 { (value * 1e4).round() / 100.0 } else { value }
 }
 
-/// `LABEVENTS`: ITEMID, CHARTTIME, VALUE, VALUENUM, VALUEUOM.
-pub(super) fn lab(row: [&str; 5]) -> Verdict {
+/// `LABEVENTS`: ITEMID, CHARTTIME, STORETIME (MIMIC-IV's alone), VALUE, VALUENUM, VALUEUOM.
+pub(super) fn lab(row: [&str; 6]) -> Verdict {
     let read = || {
-        let [of, at, text, value, unit] = row;
+        let [of, at, stored, text, value, unit] = row;
         let of = item(of)?;
-        if of == items::SPECIMEN {
+        if items::SPECIMEN.contains(&of) {
             let at = time(at)?;
-            let says = Says { at, known: at.as_arrival_time(), what: What::NotArterial };
+            let says = Says { at, known: known(at, maybe_time(stored)?), what: What::NotArterial };
             return Ok(if text.to_uppercase().starts_with("ART") { Left(ARTERIAL) } else { says });
         }
         let Some((signal, own)) = items::lab(of) else { return Ok(Left(ITEM_NOT_READ)) };
-        let at = time(at)?;
+        let (at, stored) = (time(at)?, maybe_time(stored)?);
         let Some(value) = number(value)? else { return Ok(Left(NO_NUMBER)) };
         let unit = if unit.is_empty() { own } else { items::lab_unit(unit) };
         let what = unit.and_then(|unit| measured(signal, value, unit));
-        Ok(what.map_or(Left(UNKNOWN_UNIT), |what| Says { at, known: at.as_arrival_time(), what }))
+        Ok(what.map_or(Left(UNKNOWN_UNIT), |what| Says { at, known: known(at, stored), what }))
     };
     settle(read())
 }
@@ -249,8 +249,7 @@ fn by_the_end(date: EventTime) -> EventTime {
 pub(super) fn culture(row: [&str; 3]) -> Verdict {
     let read = || {
         let [date, at, specimen] = row;
-        let specimen = specimen.to_uppercase();
-        if ["SCREEN", "SEROLOGY", "ANTIGEN", "INFLUENZA", "VIRAL"].iter().any(|w| specimen.contains(w)) {
+        if !is_culture(&specimen.to_uppercase()) {
             return Ok(Left(NOT_A_CULTURE));
         }
         let at = match maybe_time(at)? {
@@ -262,12 +261,23 @@ pub(super) fn culture(row: [&str; 3]) -> Verdict {
     settle(read())
 }
 
-/// `PRESCRIPTIONS`: STARTDATE, DRUG_TYPE, DRUG, ROUTE.
-pub(super) fn prescription(row: [&str; 4]) -> Verdict {
-    const ROUTES: [&str; 9] = ["IV", "IV DRIP", "IV BOLUS", "PO", "PO/NG", "NG", "ORAL", "IM", "PB"];
+/// Whether a specimen, in capitals, was cultured: not a screening, nor a search for antibodies or a virus.
+pub(super) fn is_culture(specimen: &str) -> bool {
+    let others = ["SCREEN", "SEROLOGY", "ANTIGEN", "INFLUENZA", "VIRAL", "BLOOD (", "IMMUNOLOGY"];
+    !others.iter().any(|w| specimen.contains(w)) || specimen.starts_with("BLOOD CULTURE")
+}
+
+/// Whether a prescription, by its type, drug and route, is of an antibiotic that reaches the whole body.
+pub(super) fn is_systemic_antibiotic(kind: &str, drug: &str, route: &str) -> bool {
+    const ROUTES: [&str; 10] = ["IV", "IV DRIP", "IV BOLUS", "PO", "PO/NG", "NG", "ORAL", "IM", "PB", "IJ"];
+    kind == "MAIN" && ROUTES.contains(&route) && Drug::from_name(drug) == Drug::Antibiotic
+}
+
+/// `PRESCRIPTIONS`: STARTDATE, ENDDATE, DRUG_TYPE, DRUG, ROUTE.
+pub(super) fn prescription(row: [&str; 5]) -> Verdict {
     let read = || {
-        let [date, kind, drug, route] = row;
-        if kind != "MAIN" || !ROUTES.contains(&route) || Drug::from_name(drug) != Drug::Antibiotic {
+        let [date, _, kind, drug, route] = row;
+        if !is_systemic_antibiotic(kind, drug, route) {
             return Ok(Left(NOT_SYSTEMIC));
         }
         let at = by_the_end(time(date)?);
@@ -291,13 +301,21 @@ pub(super) fn transfer(row: [&str; 2], admitted: EventTime) -> Verdict {
     settle(read())
 }
 
-/// The kind of a care unit, by MIMIC's abbreviation.
+/// A birth by the age in a year, both whole (MIMIC-IV): the first day of the year it may have been in.
+pub(super) fn born(age: &str, year: &str) -> Result<EventTime, Why> {
+    let (age, year): (i32, i32) =
+        (age.parse().map_err(|_| Why::Number)?, year.parse().map_err(|_| Why::Time)?);
+    stamps::utc((year.saturating_sub(age), 1, 1), (0, 0, 0), 0).ok_or(Why::Time)
+}
+
+/// The kind of a care unit, by MIMIC-III's abbreviation, which MIMIC-IV puts behind the name in brackets.
 pub(super) fn unit_kind(text: &str) -> Option<UnitKind> {
-    Some(match text {
+    let short = text.strip_suffix(')').and_then(|t| t.rsplit_once('(')).map_or(text, |(_, short)| short);
+    Some(match short {
         "MICU" => UnitKind::Medical,
         "SICU" | "TSICU" => UnitKind::Surgical,
         "CCU" => UnitKind::Coronary,
-        "CSRU" => UnitKind::CardiacSurgery,
+        "CSRU" | "CVICU" => UnitKind::CardiacSurgery,
         _ => return None,
     })
 }

@@ -30,7 +30,8 @@ pub(super) fn course(icu: &Icu, person: &Person, words: &[Word], infusions: &[St
     failures.extend(died.map(|at| Failure { at, over: icu.ends.max(at), kind: FailureKind::Death }));
     failures.retain(|f| f.over >= icu.begins && f.at <= icu.ends + BED_LEFT);
     failures.sort();
-    Course { begins: icu.begins, ends: icu.ends, death: person.died_in_hospital, failures }
+    let death = person.died_in_hospital;
+    Course { begins: icu.begins, ends: icu.ends, death, failures, infection: None }
 }
 
 fn breathing(what: What) -> Option<Breathing> {

@@ -146,8 +146,8 @@ pub(super) fn lab(item: u32) -> Option<(Signal, Option<Unit>)> {
     Some((signal, None))
 }
 
-/// The item that says what a blood gas was taken from.
-pub(super) const SPECIMEN: u32 = 50_800;
+/// The items that say what a blood gas was taken from, MIMIC-III's and MIMIC-IV's.
+pub(super) const SPECIMEN: [u32; 2] = [50_800, 52_033];
 
 /// Whether a laboratory signal is of arterial blood only.
 pub(super) const fn is_arterial(signal: Signal) -> bool {

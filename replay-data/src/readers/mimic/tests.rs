@@ -19,6 +19,9 @@ use crate::readers::{
     scratch::Scratch, survey,
 };
 
+mod fourth;
+mod infection;
+
 const STAYS: &str = "ROW_ID,SUBJECT_ID,HADM_ID,ICUSTAY_ID,DBSOURCE,FIRST_CAREUNIT,LAST_CAREUNIT,FIRST_WARDID,LAST_WARDID,INTIME,OUTTIME,LOS\n";
 const CHART: &str = "ROW_ID,SUBJECT_ID,HADM_ID,ICUSTAY_ID,ITEMID,CHARTTIME,STORETIME,CGID,VALUE,VALUENUM,VALUEUOM,WARNING,ERROR,RESULTSTATUS,STOPPED\n";
 const LABS: &str = "ROW_ID,SUBJECT_ID,HADM_ID,ITEMID,CHARTTIME,VALUE,VALUENUM,VALUEUOM,FLAG\n";
@@ -185,7 +188,13 @@ fn the_person_and_the_units() {
     assert_eq!(units, [(90, Some(UnitKind::Surgical)), (95, None)]);
     let labels = folder.stay("8-801").labels;
     let died = Failure { at: time(5_990), over: time(6_000), kind: FailureKind::Death };
-    let course = Course { begins: time(600), ends: time(6_000), death: Some(true), failures: vec![died] };
+    let course = Course {
+        begins: time(600),
+        ends: time(6_000),
+        death: Some(true),
+        failures: vec![died],
+        infection: None,
+    };
     assert_eq!(labels, Some(Labels::Course(course)));
 }
 
@@ -233,8 +242,7 @@ fn charted_values_of_both_systems() {
         let folder = Folder::new();
         folder.table("CHARTEVENTS.csv", &format!("{CHART}{}", chart(701, item, 100, 130, text, value, unit)));
         let stay = folder.stay("7-701");
-        let left: u64 =
-            stay.counts.iter().filter(|(r, _)| **r != "mimic3.table_absent").map(|(_, n)| n).sum();
+        let left: u64 = stay.counts.iter().filter(|(r, _)| **r != "mimic.table_absent").map(|(_, n)| n).sum();
         assert_eq!(left, u64::from(want.is_none()), "{item} {text}: {:?}", stay.counts);
         let (events, faults) = told(stay);
         assert_eq!(
@@ -264,10 +272,9 @@ fn everything_comes_when_it_was_known() {
     let folder = Folder::new();
     folder.table("CHARTEVENTS.csv", &format!("{CHART}{}", rows.concat()));
     let mut stay = folder.stay("7-701");
-    stay.counts.remove("mimic3.table_absent");
+    stay.counts.remove("mimic.table_absent");
     let counts: Vec<_> = stay.counts.iter().map(|(r, n)| (*r, *n)).collect();
-    let want =
-        [("mimic3.known_after_the_stay", 1), ("mimic3.outside_any_stay", 1), ("mimic3.unknown_stay", 1)];
+    let want = [("mimic.known_after_the_stay", 1), ("mimic.outside_any_stay", 1), ("mimic.unknown_stay", 1)];
     assert_eq!(counts, want);
     let got: Vec<_> = told(stay).0.into_iter().map(|(at, known, _)| (at, known)).collect();
     assert_eq!(got, [(30, 60), (110, 110), (120, 121), (100, 130), (90, 140), (5_990, 6_000)]);
@@ -286,7 +293,7 @@ fn the_coma_score_is_known_with_its_last_part() {
     let folder = Folder::new();
     folder.table("CHARTEVENTS.csv", &format!("{CHART}{}", rows.concat()));
     let stay = folder.stay("8-801");
-    assert_eq!(stay.counts.get("mimic3.incomplete_coma_score"), Some(&1));
+    assert_eq!(stay.counts.get("mimic.incomplete_coma_score"), Some(&1));
     assert_eq!(told(stay), (vec![(700, 720, number(Signal::GcsTotal, 9.0))], vec![]));
 }
 
@@ -314,15 +321,15 @@ fn laboratory_values_and_what_the_blood_was() {
     let folder = Folder::new();
     folder.table("LABEVENTS.csv", &format!("{LABS}{}", rows.concat()));
     let mut stay = folder.stay("7-701");
-    stay.counts.remove("mimic3.table_absent");
+    stay.counts.remove("mimic.table_absent");
     let counts: Vec<_> = stay.counts.iter().map(|(r, n)| (*r, *n)).collect();
     let want = [
-        ("mimic3.gas_not_arterial", 1),
-        ("mimic3.item_not_read", 1),
-        ("mimic3.no_number", 1),
-        ("mimic3.outside_any_stay", 1),
-        ("mimic3.specimen_is_arterial", 1),
-        ("mimic3.unknown_unit", 2),
+        ("mimic.gas_not_arterial", 1),
+        ("mimic.item_not_read", 1),
+        ("mimic.no_number", 1),
+        ("mimic.outside_any_stay", 1),
+        ("mimic.specimen_is_arterial", 1),
+        ("mimic.unknown_unit", 2),
     ];
     assert_eq!(counts, want);
     let want = vec![
@@ -362,9 +369,9 @@ fn carevue_infusions_end_where_it_is_said_or_nothing_more_comes() {
     let folder = Folder::new();
     folder.table("INPUTEVENTS_CV.csv", &format!("{CV}{}", rows.concat()));
     let mut stay = folder.stay("7-701");
-    stay.counts.remove("mimic3.table_absent");
+    stay.counts.remove("mimic.table_absent");
     let counts: Vec<_> = stay.counts.iter().map(|(r, n)| (*r, *n)).collect();
-    let want = [("mimic3.item_not_read", 1), ("mimic3.unknown_unit", 1), ("mimic3.volume_without_rate", 1)];
+    let want = [("mimic.item_not_read", 1), ("mimic.unknown_unit", 1), ("mimic.volume_without_rate", 1)];
     assert_eq!(counts, want);
     let Some(Labels::Course(course)) = stay.labels.take() else { panic!() };
     let pressor = Failure { at: time(1_000), over: time(1_480), kind: FailureKind::Vasopressor };
@@ -406,7 +413,7 @@ fn metavision_infusions_have_their_stretches() {
     let folder = Folder::new();
     folder.table("INPUTEVENTS_MV.csv", &format!("{MV}{}", rows.concat()));
     let stay = folder.stay("8-801");
-    assert_eq!(stay.counts.get("mimic3.rewritten_order"), Some(&1));
+    assert_eq!(stay.counts.get("mimic.rewritten_order"), Some(&1));
     let drug = Drug::Norepinephrine;
     let given = |drug, dose| Body::Medication(Infusion { drug, action: InfusionAction::Given, dose });
     let want = vec![
@@ -448,12 +455,12 @@ fn cultures_prescriptions_and_urine() {
     );
     let stay = folder.stay("7-701");
     for (reason, n) in [
-        ("mimic3.same_culture", 1),
-        ("mimic3.not_a_culture", 1),
-        ("mimic3.not_a_systemic_antibiotic", 3),
-        ("mimic3.unknown_unit", 1),
-        ("mimic3.marked_error", 1),
-        ("mimic3.item_not_read", 1),
+        ("mimic.same_culture", 1),
+        ("mimic.not_a_culture", 1),
+        ("mimic.not_a_systemic_antibiotic", 3),
+        ("mimic.unknown_unit", 1),
+        ("mimic.marked_error", 1),
+        ("mimic.item_not_read", 1),
     ] {
         assert_eq!(stay.counts.get(reason), Some(&n), "{reason}");
     }
@@ -467,7 +474,7 @@ fn cultures_prescriptions_and_urine() {
         (end, end, Body::Medication(given)),
     ];
     assert_eq!(told(stay), (want, vec![]));
-    assert_eq!(folder.stay("7-702").counts.get("mimic3.also_in_inputevents"), Some(&1));
+    assert_eq!(folder.stay("7-702").counts.get("mimic.also_in_inputevents"), Some(&1));
 }
 
 #[test]
@@ -575,6 +582,7 @@ fn many_stays_are_each_given_their_own() {
 fn the_demo_set() {
     let Some(path) = crate::readers::shared_data::shared("mimic3-demo") else { return };
     let stored = stored(&path);
+    let mut entered = BTreeMap::<i32, usize>::new();
     let sources = open(&path, &Options::default()).unwrap();
     assert_eq!(sources.len(), 84);
     let (mut values, mut kinds) = (BTreeMap::<Signal, Vec<f64>>::new(), BTreeMap::<&str, usize>::new());
@@ -594,13 +602,14 @@ fn the_demo_set() {
             let Ok(Item::Event(event)) = item else { panic!("{}: {item:?}", source.name) };
             assert!(last <= Some(event.arrival) && event.arrival.as_event_time() >= event.event_time);
             last = Some(event.arrival);
-            if event.provenance.partition == 4 {
-                let stored = &stored[&(event.provenance.offset as u64 + 1)];
+            let row = (event.provenance.partition, event.provenance.offset as u64 + 1);
+            if let Some(at) = stored.get(&row) {
                 assert!(
-                    event.arrival.as_event_time() >= *stored,
-                    "{}: known before it was entered",
+                    event.arrival.as_event_time() >= *at,
+                    "{}, {row:?}: known before it was entered",
                     source.name
                 );
+                *entered.entry(row.0).or_default() += 1;
             }
             let kind = match event.body {
                 Body::Numeric(n) => {
@@ -617,7 +626,12 @@ fn the_demo_set() {
             *kinds.entry(kind).or_default() += 1;
         }
     }
-    println!("{kinds:?}\n{failures:?}, {deaths} deaths\n{left:?}");
+    println!("{kinds:?}\n{failures:?}, {deaths} deaths\n{left:?}\nentered by table: {entered:?}");
+    assert_eq!(
+        entered.keys().copied().collect::<Vec<_>>(),
+        [4, 6, 7, 8, 9],
+        "charted, infused, put out, done"
+    );
     for (signal, lowest, highest) in [
         (Signal::HeartRate, 75.0, 100.0),
         (Signal::RespRate, 14.0, 24.0),
@@ -645,12 +659,21 @@ fn the_demo_set() {
     assert!(kinds["numeric"] > 100_000 && kinds["medication"] > 3_000 && kinds["microbiology"] > 100);
 }
 
-/// When each row of `CHARTEVENTS` was entered, by line, by a plain split at the commas before the text.
-fn stored(folder: &Path) -> BTreeMap<u64, EventTime> {
-    let file = std::fs::File::open(folder.join("CHARTEVENTS.csv.gz")).unwrap();
-    let lines = BufReader::new(flate2::bufread::GzDecoder::new(BufReader::new(file))).lines();
-    let time = |text: &str| EventTime::parse_rfc3339(&format!("{}Z", text.replace(' ', "T"))).unwrap();
-    (1..).zip(lines).skip(1).map(|(n, l)| (n, time(l.unwrap().split(',').nth(6).unwrap()))).collect()
+/// When each row was entered, by the table's number and the line: a plain reading of the columns of that name.
+fn stored(folder: &Path) -> BTreeMap<(i32, u64), EventTime> {
+    let mut found = BTreeMap::new();
+    for (number, table) in (0..).zip(super::table::Table::ALL) {
+        let file = std::fs::File::open(folder.join(format!("{}.csv.gz", table.name()))).unwrap();
+        let mut lines = BufReader::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(file))).lines();
+        let names = lines.next().unwrap().unwrap();
+        let Some(column) = names.split(',').position(|n| n == "STORETIME") else { continue };
+        for (line, text) in (2..).zip(lines) {
+            let cells = crate::readers::lines::csv_fields(&text.unwrap());
+            let at = EventTime::parse_rfc3339(&format!("{}Z", cells[column].replace(' ', "T")));
+            found.extend(at.ok().map(|at| ((number, line), at)));
+        }
+    }
+    found
 }
 
 proptest::proptest! {

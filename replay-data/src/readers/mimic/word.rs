@@ -9,7 +9,7 @@ use bedwatch_schemas::{
 use serde::{Deserialize, Serialize};
 
 use super::{items::Part, table::Table};
-use crate::readers::{FailureKind, spool::OfStay};
+use crate::readers::{FailureKind, infection::Act, spool::OfStay};
 
 /// A row that is read, of one stay.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -59,6 +59,8 @@ pub(super) enum What {
     Moved(Option<UnitKind>),
     /// Something that is a label, with its end.
     Failure(FailureKind, EventTime),
+    /// Something done about an infection: a label, told to nobody.
+    Act(Act),
     /// The row could not be read.
     Fault(Why),
 }

@@ -11,22 +11,23 @@ use bedwatch_schemas::{
 };
 
 use super::{
-    NOTES, Told, course,
+    Edition, MIMIC4_NOTES, NOTES, Told, course,
     items::{Part, is_arterial},
     table::Table,
     tables::{Counted, Icu, Person},
     word::{Reason, What, Word},
 };
 use crate::readers::{
-    At, Error, Fault, Format, Item, Labels, Stay,
+    At, Course, Error, Fault, Item, Labels, Stay,
+    infection::{Act, infection},
     infusions::{self, Said},
 };
 
-const AFTER_THE_STAY: Reason = "mimic3.known_after_the_stay";
-const NOT_ARTERIAL: Reason = "mimic3.gas_not_arterial";
-const INCOMPLETE_COMA: Reason = "mimic3.incomplete_coma_score";
-const SAME_CULTURE: Reason = "mimic3.same_culture";
-const SAME_VENTILATION: Reason = "mimic3.same_word_of_ventilation";
+const AFTER_THE_STAY: Reason = "mimic.known_after_the_stay";
+const NOT_ARTERIAL: Reason = "mimic.gas_not_arterial";
+const INCOMPLETE_COMA: Reason = "mimic.incomplete_coma_score";
+const SAME_CULTURE: Reason = "mimic.same_culture";
+const SAME_VENTILATION: Reason = "mimic.same_word_of_ventilation";
 
 /// The source hides ages above 89 by a birth 300 years before; their median, by its documentation.
 const HIDDEN_AGE: f32 = 91.4;
@@ -36,13 +37,19 @@ const YEAR_HOURS: f64 = 365.2425 * 24.0;
 pub(super) fn stay(
     name: &str,
     icu: &Icu,
+    edition: Edition,
     words: &[Word],
     counted: Counted,
+    tells_of_infection: bool,
     told: Vec<Told>,
 ) -> Result<Stay, Error> {
     let patient =
         PatientId::new(name).map_err(|_| Error::header(name, "the stay's name is no patient id"))?;
-    let source = if icu.is_metavision { "mimic3-metavision" } else { "mimic3-carevue" };
+    let source = match (edition, icu.is_metavision) {
+        (Edition::Fourth, _) => "mimic4",
+        (Edition::Third, true) => "mimic3-metavision",
+        (Edition::Third, false) => "mimic3-carevue",
+    };
     let (faults, mut words): (Vec<Word>, Vec<Word>) =
         words.iter().partition(|w| matches!(w.what, What::Fault(_)));
     words.sort_by_key(|w| w.at);
@@ -71,10 +78,13 @@ pub(super) fn stay(
     let mut items: Vec<_> = told.into_iter().chain(broken).map(fault).collect();
     items.extend(maker.items.into_iter().map(|(_, event)| Ok(Item::Event(event))));
     Ok(Stay {
-        labels: Some(Labels::Course(course::course(icu, &counted.person, &words, &stretches))),
+        labels: Some(Labels::Course(Course {
+            infection: tells_of_infection.then(|| infection(words.iter().filter_map(act))),
+            ..course::course(icu, &counted.person, &words, &stretches)
+        })),
         counts: maker.left,
-        notes: NOTES.to_vec(),
-        ..Stay::new(name, Format::Mimic3, Box::new(items.into_iter()))
+        notes: if edition == Edition::Fourth { MIMIC4_NOTES.to_vec() } else { NOTES.to_vec() },
+        ..Stay::new(name, edition.format(), Box::new(items.into_iter()))
     })
 }
 
@@ -191,6 +201,10 @@ impl Maker<'_> {
     }
 }
 
+fn act(word: &Word) -> Option<Act> {
+    if let What::Act(act) = word.what { Some(act) } else { None }
+}
+
 /// What a word says of an infusion.
 fn said(row: usize, word: &Word) -> Option<Said> {
     let (drug, item, runs, until) = match word.what {
@@ -229,6 +243,7 @@ fn body(what: What) -> Option<Body> {
         | What::NotArterial
         | What::VentilatedUntil(_)
         | What::Failure(..)
+        | What::Act(_)
         | What::Fault(_) => return None,
     })
 }

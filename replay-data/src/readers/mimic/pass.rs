@@ -1,151 +1,56 @@
-//! The stays of a folder, and the one pass over its tables that gives each stay its words.
+//! The one pass over the tables of a folder, from front to back, that gives each stay its words.
 
 use std::{
-    collections::BTreeMap,
-    fmt, io,
-    path::{Path, PathBuf},
-    sync::OnceLock,
+    collections::{BTreeMap, BTreeSet},
+    io,
 };
 
 use bedwatch_schemas::{
-    event::{Sex, UnitKind},
+    event::Sex,
     time::{ArrivalTime, EventTime, Span},
 };
 
 use super::{
-    Told, rows,
+    Edition, Told, acts, rows,
     table::Table,
+    tables::{Counted, Icu, Sorted, Tables},
     word::{Reason, Verdict, What, Why, Word},
 };
 use crate::readers::{
     At, Fault, csv,
-    spool::{Sorter, Spool},
+    infection::{AROUND, Act},
+    place::Place,
+    spool::Sorter,
 };
 
 /// What happened to a patient so long before the unit is known at the admission to it.
 const BEFORE: Span = Span::hours(24);
-const UNKNOWN_STAY: Reason = "mimic3.unknown_stay";
-const OUTSIDE_ANY_STAY: Reason = "mimic3.outside_any_stay";
-const TABLE_ABSENT: Reason = "mimic3.table_absent";
-const NO_PERSON: Reason = "mimic3.no_patient_or_admission";
-const TWICE: Reason = "mimic3.also_in_inputevents";
+const UNKNOWN_STAY: Reason = "mimic.unknown_stay";
+const OUTSIDE_ANY_STAY: Reason = "mimic.outside_any_stay";
+const TABLE_ABSENT: Reason = "mimic.table_absent";
+const NO_PERSON: Reason = "mimic.no_patient_or_admission";
+const TWICE: Reason = "mimic.also_in_inputevents";
 
-/// One row of `ICUSTAYS`, with what `PATIENTS` and `ADMISSIONS` say.
-#[derive(Debug, Clone)]
-pub(super) struct Icu {
-    pub subject: u64,
-    pub admission: u64,
-    pub id: u64,
-    pub is_metavision: bool,
-    pub unit: Option<UnitKind>,
-    pub begins: EventTime,
-    pub ends: EventTime,
-}
-
-/// What is known of the patient of a stay.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Person {
-    pub sex: Option<Sex>,
-    pub born: Option<EventTime>,
-    pub hospital_admitted_at: Option<EventTime>,
-    pub died_at: Option<EventTime>,
-    pub died_in_hospital: Option<bool>,
-}
-
-/// Counts of a stay and who the patient is.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Counted {
-    pub person: Person,
-    pub left: BTreeMap<Reason, u64>,
-}
-
-/// What the pass over the tables gave.
-pub(super) struct Sorted {
-    pub spool: Spool<Word>,
-    pub counts: Vec<Counted>,
-    pub faults: Vec<Told>,
-}
-
-/// A folder of tables.
-pub(in crate::readers) struct Tables {
-    folder: PathBuf,
-    pub(super) stays: Vec<Icu>,
-    pub(super) faults: Vec<Told>,
-    sorted: OnceLock<Result<Sorted, Fault>>,
-}
-
-impl fmt::Debug for Tables {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tables({}, {} stays)", self.folder.display(), self.stays.len())
-    }
-}
-
-impl Tables {
-    /// Reads the table of stays.
-    pub(in crate::readers) fn open(folder: &Path) -> Result<Self, Fault> {
-        let file = Table::IcuStays.file(folder).ok_or(Fault::Missing("ICUSTAYS".to_owned()))?;
-        let (mut stays, mut faults) = (Vec::new(), Vec::new());
-        let ids = ["SUBJECT_ID", "HADM_ID", "ICUSTAY_ID"];
-        let wanted = ["DBSOURCE", "FIRST_CAREUNIT", "INTIME", "OUTTIME"];
-        csv::rows(&file, ids, wanted, |line, row| match row.ok_or(Why::Width).and_then(icu) {
-            Ok(stay) => stays.push(stay),
-            Err(why) => {
-                let at = At::Row(Table::IcuStays.name(), line);
-                faults.push((at, Fault::Record(why.text().to_owned())));
-            }
-        })?;
-        stays.sort_by_key(|s| (s.subject, s.begins, s.id));
-        stays.dedup_by_key(|s| s.id);
-        Ok(Self { folder: folder.to_owned(), stays, faults, sorted: OnceLock::new() })
-    }
-
-    /// The table of stays, which stands for the folder.
-    pub(in crate::readers) fn path(&self) -> PathBuf {
-        Table::IcuStays.file(&self.folder).unwrap_or_else(|| self.folder.clone())
-    }
-
-    /// The names of the stays, in their order.
-    pub(in crate::readers) fn names(&self) -> impl Iterator<Item = String> {
-        self.stays.iter().map(|s| format!("{}-{}", s.subject, s.id))
-    }
-
-    /// The words of all stays; the tables are read when this is first asked.
-    pub(super) fn sorted(&self) -> Result<&Sorted, Fault> {
-        self.sorted.get_or_init(|| Pass::over(self)).as_ref().map_err(Clone::clone)
-    }
-}
-
-fn icu((ids, row): ([&str; 3], [&str; 4])) -> Result<Icu, Why> {
-    let ([subject, admission, id], [source, unit, begins, ends]) = (ids, row);
-    let (begins, ends) = (rows::time(begins)?, rows::time(ends)?);
-    if ends < begins {
-        return Err(Why::Span);
-    }
-    Ok(Icu {
-        subject: rows::id(subject)?,
-        admission: rows::id(admission)?,
-        id: rows::id(id)?,
-        is_metavision: source == "metavision",
-        unit: rows::unit_kind(unit),
-        begins,
-        ends,
-    })
+/// Of tables that tell of no infection.
+const fn no_act<const N: usize>(_: &[&str; N]) -> Option<Act> {
+    None
 }
 
 /// The one pass.
-struct Pass<'a> {
+pub(super) struct Pass<'a> {
     stays: &'a [Icu],
     of_id: BTreeMap<u64, u32>,
     of_subject: BTreeMap<u64, Vec<u32>>,
     sorter: Sorter<Word>,
     counts: Vec<Counted>,
     faults: Vec<Told>,
+    present: BTreeSet<Table>,
     /// What kept a word from being written.
     failed: Option<io::Error>,
 }
 
 impl<'a> Pass<'a> {
-    fn over(tables: &'a Tables) -> Result<Sorted, Fault> {
+    pub(super) fn over(tables: &'a Tables) -> Result<Sorted, Fault> {
         let io = |e: io::Error| Fault::Io(e.kind());
         let stays = tables.stays.as_slice();
         let mut of_subject: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
@@ -159,14 +64,17 @@ impl<'a> Pass<'a> {
             sorter: Sorter::new(stays.len()).map_err(io)?,
             counts: vec![Counted::default(); stays.len()],
             faults: Vec::new(),
+            present: BTreeSet::new(),
             failed: None,
         };
         for table in Table::ALL.into_iter().skip(1) {
-            pass.table(table, &tables.folder);
+            pass.table(table, tables);
         }
         match pass.failed {
             Some(error) => Err(io(error)),
             None => Ok(Sorted {
+                tells_of_infection: pass.present.contains(&Table::MicrobiologyEvents)
+                    && [Table::Prescriptions, Table::InputEventsMv].iter().any(|t| pass.present.contains(t)),
                 spool: pass.sorter.sorted().map_err(io)?,
                 counts: pass.counts,
                 faults: pass.faults,
@@ -175,33 +83,42 @@ impl<'a> Pass<'a> {
     }
 
     /// Reads a table; one that is absent is counted with every stay, one that breaks off is a fault.
-    fn table(&mut self, table: Table, folder: &Path) {
-        let Some(file) = table.file(folder) else {
+    fn table(&mut self, table: Table, tables: &Tables) {
+        let edition = tables.edition;
+        if table.name_in(edition).is_none() {
+            return;
+        }
+        let Some(file) = table.file(&tables.folder, edition) else {
             self.counts.iter_mut().for_each(|c| *c.left.entry(TABLE_ABSENT).or_default() += 1);
             return;
         };
+        self.present.insert(table);
         let read = match table {
             Table::IcuStays => Ok(()),
             Table::Patients => self.patients(&file),
             Table::Admissions => self.admissions(&file),
+            Table::Transfers if edition == Edition::Fourth => self.transfers_by_time(&file),
             Table::Transfers => self.transfers(&file),
             Table::ChartEvents => self.of_stay(
                 table,
                 &file,
-                ["ITEMID", "CHARTTIME", "STORETIME", "VALUE", "VALUENUM", "VALUEUOM", "ERROR"],
+                ["ITEMID", "CHARTTIME", "STORETIME", "VALUE", "VALUENUM", "VALUEUOM", "?ERROR"],
                 rows::chart,
+                no_act,
             ),
             Table::OutputEvents => self.of_stay(
                 table,
                 &file,
-                ["ITEMID", "CHARTTIME", "STORETIME", "VALUE", "VALUEUOM", "ISERROR"],
+                ["ITEMID", "CHARTTIME", "STORETIME", "VALUE", "VALUEUOM", "?ISERROR"],
                 rows::output,
+                no_act,
             ),
             Table::InputEventsCv => self.of_stay(
                 table,
                 &file,
                 ["ITEMID", "CHARTTIME", "STORETIME", "RATE", "RATEUOM", "STOPPED"],
                 rows::input_carevue,
+                no_act,
             ),
             Table::InputEventsMv => self.of_stay(
                 table,
@@ -219,38 +136,51 @@ impl<'a> Pass<'a> {
                     "STATUSDESCRIPTION",
                 ],
                 rows::input_metavision,
+                acts::input,
             ),
             Table::ProcedureEventsMv => self.of_stay(
                 table,
                 &file,
                 ["ITEMID", "STARTTIME", "ENDTIME", "STORETIME", "STATUSDESCRIPTION"],
                 rows::procedure,
+                no_act,
             ),
             Table::LabEvents => self.of_time(
                 table,
                 &file,
-                ["ITEMID", "CHARTTIME", "VALUE", "VALUENUM", "VALUEUOM"],
+                ["ITEMID", "CHARTTIME", "?STORETIME", "VALUE", "VALUENUM", "VALUEUOM"],
                 rows::lab,
+                no_act,
             ),
-            Table::MicrobiologyEvents => {
-                self.of_time(table, &file, ["CHARTDATE", "CHARTTIME", "SPEC_TYPE_DESC"], rows::culture)
-            }
-            Table::Prescriptions => {
-                self.of_time(table, &file, ["STARTDATE", "DRUG_TYPE", "DRUG", "ROUTE"], rows::prescription)
-            }
+            Table::MicrobiologyEvents => self.of_time(
+                table,
+                &file,
+                ["CHARTDATE", "CHARTTIME", "SPEC_TYPE_DESC"],
+                rows::culture,
+                acts::culture,
+            ),
+            Table::Prescriptions => self.of_time(
+                table,
+                &file,
+                ["STARTDATE|STARTTIME", "?ENDDATE|STOPTIME", "DRUG_TYPE", "DRUG", "ROUTE"],
+                rows::prescription,
+                acts::prescription,
+            ),
         };
         self.faults.extend(read.err().map(|fault| (At::Table(table.name()), fault)));
     }
 
-    fn patients(&mut self, file: &Path) -> Result<(), Fault> {
-        csv::rows(file, ["SUBJECT_ID"], ["GENDER", "DOB"], |line, row| {
-            let read = row.ok_or(Why::Width).and_then(|([subject], [sex, born])| {
+    fn patients(&mut self, file: &Place) -> Result<(), Fault> {
+        let wanted = ["GENDER", "?DOB", "?ANCHOR_AGE", "?ANCHOR_YEAR"];
+        csv::rows(file, ["SUBJECT_ID"], wanted, |line, row| {
+            let read = row.ok_or(Why::Width).and_then(|([subject], [sex, born, age, year])| {
                 let sex = match sex {
                     "F" => Some(Sex::Female),
                     "M" => Some(Sex::Male),
                     _ => None,
                 };
-                Ok((rows::id(subject)?, sex, rows::time(born)?))
+                let born = if born.is_empty() { rows::born(age, year)? } else { rows::time(born)? };
+                Ok((rows::id(subject)?, sex, born))
             });
             match read {
                 Err(why) => self.fault(Table::Patients, line, 0, why),
@@ -264,7 +194,7 @@ impl<'a> Pass<'a> {
         })
     }
 
-    fn admissions(&mut self, file: &Path) -> Result<(), Fault> {
+    fn admissions(&mut self, file: &Place) -> Result<(), Fault> {
         let mut of_admission: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         for (number, stay) in self.stays.iter().enumerate() {
             of_admission.entry(stay.admission).or_default().push(number);
@@ -300,7 +230,7 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    fn transfers(&mut self, file: &Path) -> Result<(), Fault> {
+    fn transfers(&mut self, file: &Place) -> Result<(), Fault> {
         let table = Table::Transfers;
         csv::rows(file, ["ICUSTAY_ID"], ["INTIME", "CURR_CAREUNIT"], |line, row| {
             let Some(([id], row)) = row else { return self.fault(table, line, 0, Why::Width) };
@@ -318,16 +248,41 @@ impl<'a> Pass<'a> {
         })
     }
 
+    /// MIMIC-IV's name only the patient, and also say when one left.
+    fn transfers_by_time(&mut self, file: &Place) -> Result<(), Fault> {
+        let table = Table::Transfers;
+        csv::rows(file, ["SUBJECT_ID"], ["INTIME", "CAREUNIT"], |line, row| {
+            let Some(([subject], row)) = row else { return self.fault(table, line, 0, Why::Width) };
+            let (subject, at) = match (rows::id(subject), rows::time(row[0])) {
+                (Ok(subject), Ok(at)) => (subject, at),
+                (Err(why), _) | (_, Err(why)) => return self.fault(table, line, 0, why),
+            };
+            let stays = self.of_subject.get(&subject).map_or(&[][..], Vec::as_slice);
+            let holds = |n: &&u32| {
+                let stay = &self.stays[**n as usize];
+                at >= stay.begins && at < stay.ends
+            };
+            match stays.iter().find(holds).copied() {
+                Some(stay) => {
+                    self.take(table, line, stay, rows::transfer(row, self.stays[stay as usize].begins))
+                }
+                None => self.left(stays.first().copied().unwrap_or(0), OUTSIDE_ANY_STAY),
+            }
+        })
+    }
+
     /// A table whose rows name their stay, or at least the patient.
     fn of_stay<const N: usize>(
         &mut self,
         table: Table,
-        file: &Path,
+        file: &Place,
         wanted: [&'static str; N],
         read: fn([&str; N]) -> Verdict,
+        act: fn(&[&str; N]) -> Option<Act>,
     ) -> Result<(), Fault> {
-        csv::rows(file, ["ICUSTAY_ID", "SUBJECT_ID"], wanted, |line, row| {
+        csv::rows(file, ["ICUSTAY_ID|STAY_ID", "SUBJECT_ID"], wanted, |line, row| {
             let Some(([id, subject], row)) = row else { return self.fault(table, line, 0, Why::Width) };
+            self.act(table, line, subject, act(&row));
             if id.is_empty() {
                 return self.by_time(table, line, subject, Span::ZERO, read(row));
             }
@@ -343,12 +298,14 @@ impl<'a> Pass<'a> {
     fn of_time<const N: usize>(
         &mut self,
         table: Table,
-        file: &Path,
+        file: &Place,
         wanted: [&'static str; N],
         read: fn([&str; N]) -> Verdict,
+        act: fn(&[&str; N]) -> Option<Act>,
     ) -> Result<(), Fault> {
         csv::rows(file, ["SUBJECT_ID"], wanted, |line, row| {
             let Some(([subject], row)) = row else { return self.fault(table, line, 0, Why::Width) };
+            self.act(table, line, subject, act(&row));
             self.by_time(table, line, subject, BEFORE, read(row));
         })
     }
@@ -381,6 +338,18 @@ impl<'a> Pass<'a> {
             (Some(stay), _) => self.take(table, line, stay, verdict),
             (None, Some(stay)) => self.left(stay, OUTSIDE_ANY_STAY),
             (None, None) => self.left(0, OUTSIDE_ANY_STAY),
+        }
+    }
+
+    /// An act of a patient, with each of the stays that it may be a label of.
+    fn act(&mut self, table: Table, line: u64, subject: &str, act: Option<Act>) {
+        let (Some(act), Ok(subject)) = (act, rows::id(subject)) else { return };
+        let (at, known) = (act.at(), act.at().as_arrival_time());
+        for stay in self.of_subject.get(&subject).cloned().unwrap_or_default() {
+            let icu = &self.stays[stay as usize];
+            if at >= icu.begins - AROUND && at <= icu.ends + AROUND {
+                self.push(&Word { stay, table, line, at, known, what: What::Act(act) });
+            }
         }
     }
 

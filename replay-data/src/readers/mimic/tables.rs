@@ -1,0 +1,134 @@
+//! The stays of a folder of tables.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use bedwatch_schemas::{
+    event::{Sex, UnitKind},
+    time::EventTime,
+};
+
+use super::{
+    Edition, Told,
+    pass::Pass,
+    rows,
+    table::Table,
+    word::{Reason, Why, Word},
+};
+use crate::readers::{At, Fault, Format, csv, place::Folder, spool::Spool};
+
+/// One row of `ICUSTAYS`, with what `PATIENTS` and `ADMISSIONS` say.
+#[derive(Debug, Clone)]
+pub(super) struct Icu {
+    pub subject: u64,
+    pub admission: u64,
+    pub id: u64,
+    pub is_metavision: bool,
+    pub unit: Option<UnitKind>,
+    pub begins: EventTime,
+    pub ends: EventTime,
+}
+
+/// What is known of the patient of a stay.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Person {
+    pub sex: Option<Sex>,
+    pub born: Option<EventTime>,
+    pub hospital_admitted_at: Option<EventTime>,
+    pub died_at: Option<EventTime>,
+    pub died_in_hospital: Option<bool>,
+}
+
+/// Counts of a stay and who the patient is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counted {
+    pub person: Person,
+    pub left: BTreeMap<Reason, u64>,
+}
+
+/// What the pass over the tables gave.
+pub(super) struct Sorted {
+    pub spool: Spool<Word>,
+    pub counts: Vec<Counted>,
+    pub faults: Vec<Told>,
+    /// Whether there are tables of cultures and of antibiotics: without them nobody is known to have had none.
+    pub tells_of_infection: bool,
+}
+
+/// A folder of tables.
+pub(in crate::readers) struct Tables {
+    pub(super) folder: Folder,
+    pub(super) edition: Edition,
+    pub(super) stays: Vec<Icu>,
+    pub(super) faults: Vec<Told>,
+    sorted: OnceLock<Result<Sorted, Fault>>,
+}
+
+impl fmt::Debug for Tables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tables({}, {} stays)", self.folder.path().display(), self.stays.len())
+    }
+}
+
+impl Tables {
+    /// Reads the table of stays.
+    pub(in crate::readers) fn open(folder: &Folder, format: Format) -> Result<Self, Fault> {
+        let edition = Edition::of(format);
+        let file = Table::IcuStays.file(folder, edition).ok_or(Fault::Missing("ICUSTAYS".to_owned()))?;
+        let (mut stays, mut faults) = (Vec::new(), Vec::new());
+        let ids = ["SUBJECT_ID", "HADM_ID", "ICUSTAY_ID|STAY_ID"];
+        let wanted = ["?DBSOURCE", "FIRST_CAREUNIT", "INTIME", "OUTTIME"];
+        csv::rows(&file, ids, wanted, |line, row| {
+            match row.ok_or(Why::Width).and_then(|row| icu(edition, row)) {
+                Ok(stay) => stays.push(stay),
+                Err(why) => {
+                    let at = At::Row(Table::IcuStays.name(), line);
+                    faults.push((at, Fault::Record(why.text().to_owned())));
+                }
+            }
+        })?;
+        stays.sort_by_key(|s| (s.subject, s.begins, s.id));
+        stays.dedup_by_key(|s| s.id);
+        Ok(Self { folder: folder.clone(), edition, stays, faults, sorted: OnceLock::new() })
+    }
+
+    /// The table of stays, which stands for the folder; of MIMIC-IV the folder it lies in, so that what lies
+    /// around it has the set's name.
+    pub(in crate::readers) fn path(&self) -> PathBuf {
+        let file = Table::IcuStays.file(&self.folder, self.edition);
+        let path = file.map_or_else(|| self.folder.path().to_owned(), |file| file.path().to_owned());
+        let is_within = path.parent() != Some(self.folder.path());
+        path.parent().filter(|_| is_within).map_or(path.clone(), Path::to_owned)
+    }
+
+    /// The names of the stays, in their order.
+    pub(in crate::readers) fn names(&self) -> impl Iterator<Item = String> {
+        self.stays.iter().map(|s| format!("{}-{}", s.subject, s.id))
+    }
+
+    /// The words of all stays; the tables are read when this is first asked.
+    pub(super) fn sorted(&self) -> Result<&Sorted, Fault> {
+        self.sorted.get_or_init(|| Pass::over(self)).as_ref().map_err(Clone::clone)
+    }
+}
+
+fn icu(edition: Edition, (ids, row): ([&str; 3], [&str; 4])) -> Result<Icu, Why> {
+    let ([subject, admission, id], [source, unit, begins, ends]) = (ids, row);
+    let (begins, ends) = (rows::time(begins)?, rows::time(ends)?);
+    if ends < begins {
+        return Err(Why::Span);
+    }
+    Ok(Icu {
+        subject: rows::id(subject)?,
+        admission: rows::id(admission)?,
+        id: rows::id(id)?,
+        is_metavision: edition == Edition::Fourth || source == "metavision",
+        unit: rows::unit_kind(unit),
+        begins,
+        ends,
+    })
+}
