@@ -56,7 +56,7 @@ pub fn samples(recording: Recording, said: &Said, tally: &mut Tally) -> Option<P
                     continue;
                 }
                 assert!((entry.rate_hz / channel.rate_hz - 1.0).abs() < 1e-9, "{}", place());
-                assert_eq!(entry.unit, channel.unit, "{}", place());
+                assert!(entry.unit.as_ref().is_none_or(|unit| *unit == channel.unit), "{}", place());
                 let until = end.min(entry_end);
                 for n in at..until {
                     let (i, own) = ((n - entry.first) as usize, (n - channel.first) as usize);

@@ -16,7 +16,11 @@ def random_bytes(name, fmt, layout, frames, offset=0):
     """A record of any bytes: `layout` has samples a frame and skew of each signal."""
     samples = frames * sum(per_frame for per_frame, _ in layout)
     size = int(np.ceil(samples * PLAIN[fmt] / 4) * 4)
-    (out / f"{name}.dat").write_bytes(bytes(offset) + rng.bytes(size))
+    data = bytearray(rng.bytes(size))
+    if fmt == "311":
+        # The upper two bits of each four bytes are unused; wfdb counts them in.
+        data[3::4] = bytes(byte & 0x3F for byte in data[3::4])
+    (out / f"{name}.dat").write_bytes(bytes(offset) + data)
     lines = [f"{name} {len(layout)} 250 {frames}"]
     for i, (per_frame, skew) in enumerate(layout):
         storage = fmt + (f"x{per_frame}" if per_frame > 1 else "") + (f":{skew}" if skew else "")

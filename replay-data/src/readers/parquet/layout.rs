@@ -64,7 +64,8 @@ impl Layout {
         let moment = find(&["time", "at"]);
         let signals = || {
             let fields = schema.fields().iter().enumerate();
-            let of_signal = fields.filter_map(|(i, f)| Some((i, Signal::from_name(f.name())?)));
+            let numbers = fields.filter(|(_, f)| f.data_type().is_numeric());
+            let of_signal = numbers.filter_map(|(i, f)| Some((i, Signal::from_name(f.name())?)));
             of_signal.collect::<Vec<_>>()
         };
         let time = match (moment, find(&["minute"]), find(&["hour"])) {
@@ -144,7 +145,7 @@ mod tests {
             ("patient", text.clone()),
             ("minute", DataType::Int64),
             ("heart_rate", DataType::Float32),
-            ("comment", text.clone()),
+            ("glucose", text.clone()),
             ("lactate", number.clone()),
         ]);
         let says = Says::Each(vec![(2, Signal::HeartRate), (4, Signal::Lactate)]);

@@ -25,9 +25,10 @@ use crate::readers::{
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
 
-/// Tables of one export that say different things of the same stays. `hours` repeats what they say.
+/// Tables of one export that say different things of the same stays; the others repeat what these say, or
+/// what was made of waveforms.
 const OF_AN_EXPORT: [&str; 2] = ["events", "minutes"];
-const REPEATED: &str = "hours";
+const REPEATED: [&str; 5] = ["hours", "eeg", "cardiac", "glucose", "moments"];
 
 /// A fault of a table as a whole or of one of its rows, and where.
 pub type Told = (At, Fault);
@@ -76,7 +77,7 @@ pub fn grouped(places: Vec<Place>) -> (Vec<Vec<Place>>, Vec<Place>) {
         let folder = place.path().parent().map(Path::to_owned).unwrap_or_default();
         if !exports.contains_key(&folder) {
             sets.push(vec![place]);
-        } else if stem == REPEATED {
+        } else if REPEATED.contains(&stem.as_str()) {
             repeated.push(place);
         } else if OF_AN_EXPORT.contains(&stem.as_str()) {
             let of_export = sets.iter_mut().find(|set| {
