@@ -251,7 +251,10 @@ impl Named<'_> {
         }
         let unit = match self.unit {
             Some(text) => Unit::parse(text).ok_or(Left::Unit),
-            None if signal.info().unit == Unit::One => Ok(Unit::One),
+            // Without a dimension there is one way to write it.
+            None if matches!(signal.info().unit, Unit::One | Unit::Ph | Unit::Score) => {
+                Ok(signal.info().unit)
+            }
             None => Err(Left::NoUnit),
         };
         match unit.and_then(|unit| signal.to_canonical(value, unit).map_err(|_| Left::UnitOfOther)) {
