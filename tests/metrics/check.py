@@ -68,7 +68,8 @@ def net_benefit(truth, risk, threshold):
     return float((tp - fp * threshold / (1 - threshold)) / len(truth))
 
 
-for line in sys.stdin:
+# All of it first: whoever asks reads the answers only after the last question.
+for line in sys.stdin.readlines():
     case = json.loads(line)
     rows = [row for stay in case["stays"] for row in stay]
     truth = np.array([bool(t) for t, _ in rows])
