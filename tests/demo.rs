@@ -7,7 +7,9 @@ fn the_demo_shows_all_streams_three_kinds_of_alerts_and_checked_words() {
     if !has_onnxruntime("demo") {
         return;
     }
-    let output = ok(bedwatch().args(["demo", "--for", "60s", "--json", "--listen", "127.0.0.1:0"]));
+    // Six hours of history: a slow machine reads a whole day longer than the minute in which things begin.
+    let options = ["--for", "60s", "--history", "6h", "--json", "--listen", "127.0.0.1:0"];
+    let output = ok(bedwatch().arg("demo").args(options));
     let summary = last_json(&output);
     println!("{summary}");
     for stream in ["hl7v2", "fhir", "vitals", "waveforms", "cgm"] {
