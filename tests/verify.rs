@@ -37,6 +37,8 @@ fn a_recorded_run_is_decided_again_byte_for_byte() {
         .arg(&run)));
     assert_eq!(captured["records"].as_u64(), Some(sent));
     assert_eq!((&captured["expired"], &captured["late_to_cell"]), (&0.into(), &0.into()), "{captured}");
+    let told = std::fs::read(run.join(recording::capture::SUMMARY)).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&told).unwrap(), captured);
 
     let (good, verdict) = verify(&run, &folder.join("again"));
     println!("{verdict}");
@@ -57,13 +59,19 @@ fn a_recorded_run_is_decided_again_byte_for_byte() {
     assert_eq!(verdict["differ"][0]["at_fields"], serde_json::json!(["/rationale/text"]));
     assert_eq!(verdict["differ"][0]["alert"], lines[2]["id"]);
 
-    // The log lacks its last third: what was decided then does not come again.
+    // A log that lacks its last third, or all, is no log to verify with: refused, not verified.
     std::fs::write(&file, &alerts).unwrap();
     let log = std::fs::read_to_string(run.join(recording::FILE)).unwrap();
     let cut: Vec<&str> = log.lines().collect();
-    std::fs::write(run.join(recording::FILE), cut[..cut.len() * 2 / 3].join("\n") + "\n").unwrap();
-    let (good, verdict) = verify(&run, &folder.join("cut"));
-    assert!(!good || verdict["after_the_log"].as_u64() > Some(0), "{verdict}");
+    let log = cut[..cut.len() * 2 / 3].join("\n") + "\n";
+    let again = |out: &str| bedwatch().args(["replay", "--verify"]).arg(&run).arg("--out").arg(folder.join(out)).output().unwrap();
+    for (name, log) in [("cut", log.as_str()), ("empty", "")] {
+        std::fs::write(run.join(recording::FILE), log).unwrap();
+        let output = again(name);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("cut short or changed"), "{name}: {said}");
+        assert!(!folder.join(name).join("verify.json").exists(), "{name}: a verdict on half a log");
+    }
 }
 
 /// Whether it succeeded, and its verdict.

@@ -15,7 +15,7 @@ pub(super) struct Args {
     /// The broker, in place of the configuration's.
     #[arg(long, value_name = "HOST:PORT")]
     kafka: Option<String>,
-    /// Where records.jsonl, alerts.ndjson and withheld.ndjson go. They are as confidential as the topics.
+    /// Where records.jsonl, alerts.ndjson, withheld.ndjson and captured.json go. They are as confidential as the topics.
     #[arg(long)]
     out: PathBuf,
     /// Prints the counts as one line of JSON on standard output.
@@ -49,6 +49,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         terminal::note(&format!(
             "{} earlier records are no longer in the topics: what was decided with their help cannot be decided again",
             captured.expired
+        ));
+    }
+    if captured.late_to_cell > 0 || captured.out_of_order > 0 {
+        terminal::note(&format!(
+            "{} records came late to their cell and {} are stamped behind one before them in their partition: the live engine may have put these into other cells, and what it decided there can differ",
+            captured.late_to_cell, captured.out_of_order
         ));
     }
     if args.json {

@@ -1,14 +1,18 @@
 //! A recording out of Kafka: what the topics hold now, inputs and what was decided, so that
 //! `replay --verify` can decide it all again.
 //!
-//! Records are merged as the engine merges them ([`Merger`]), each at the time the engine takes it at. What
-//! a live engine found late to its cell depends on the network of that day and stands nowhere in the log:
-//! such records may stand in another cell here.
+//! Records are merged as the engine merges them ([`Merger`]), each at the time the engine takes it at. Two
+//! things depend on the day and stand nowhere in the log: which records a live engine found late to their
+//! cell, and which were stamped ahead of its clock. Such records may stand in another cell here, and those
+//! stamped behind one ahead of the clock too: both are counted.
+//!
+//! [`SUMMARY`] says how much was recorded and what the log's bytes sum up to, so that a log that was cut
+//! short or changed since is not taken for the run's.
 
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::Path,
     time::Duration,
 };
@@ -16,26 +20,33 @@ use std::{
 use anyhow::{Context, bail};
 use bedwatch_ingest::kafka::source::{self, Item, Source};
 use bedwatch_schemas::{alert::Alert, event::Stream, ids::AlertId, time::ArrivalTime, withheld::Withheld};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{FILE, Recorded};
 use crate::{clock::Clock, config::Config, engine::Merger, replay, topic::Topic};
 
+/// What was recorded, beside the recording.
+pub const SUMMARY: &str = "captured.json";
 /// How long Kafka may be silent before the end of every partition is reached.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Later than any cell: everything read may be closed.
 const NEVER: ArrivalTime = ArrivalTime::from_micros(i64::MAX / 2);
 
 /// What was recorded.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Captured {
     /// Records of the input topics.
     pub records: u64,
+    /// BLAKE3 of `records.jsonl`.
+    pub records_blake3: String,
     /// Records that their topics no longer held, counted from the first offset ever: the recording does
     /// not begin where the engine did.
     pub expired: u64,
     /// Records stamped earlier than one before them that was already merged; they stand later here.
     pub late_to_cell: u64,
+    /// Records stamped earlier than one before them in their own partition: they stand at its time here. Where
+    /// that one was ahead of the clock, the live engine took both earlier.
+    pub out_of_order: u64,
     /// Alert messages, each once.
     pub alerts: usize,
     /// Entries of the ledger, each once.
@@ -63,7 +74,53 @@ pub fn capture(
     replay::sort_ledger(&mut withheld);
     replay::write_lines(&withheld, &folder.join("withheld.ndjson"))?;
     (captured.alerts, captured.withheld) = (alerts.len(), withheld.len());
+    let summary = serde_json::to_string_pretty(&captured)? + "\n";
+    std::fs::write(folder.join(SUMMARY), summary)?;
     Ok(captured)
+}
+
+/// What [`capture`] said of the recording in a folder; `None` where it said nothing there.
+///
+/// # Errors
+/// When the summary is there and cannot be read.
+pub fn summary(folder: &Path) -> anyhow::Result<Option<Captured>> {
+    let path = folder.join(SUMMARY);
+    match std::fs::read(&path) {
+        Ok(json) => {
+            let captured = serde_json::from_slice(&json);
+            captured.map(Some).with_context(|| format!("{} is no summary of a recording", path.display()))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).with_context(|| format!("{} cannot be read", path.display())),
+    }
+}
+
+/// BLAKE3 of a file, as [`Captured::records_blake3`] has it.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn blake3_of(path: &Path) -> io::Result<String> {
+    let mut sum = blake3::Hasher::new();
+    io::copy(&mut File::open(path)?, &mut sum)?;
+    Ok(sum.finalize().to_hex().to_string())
+}
+
+/// A writer that sums up what passes through it.
+struct Summed<W> {
+    to: W,
+    sum: blake3::Hasher,
+}
+
+impl<W: Write> Write for Summed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// Merges the input topics into one file.
@@ -89,7 +146,7 @@ fn inputs(
     let mut merger = Merger::new(config.cut(), left.keys().copied(), ArrivalTime::from_micros(0));
     let path = folder.join(FILE);
     let file = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
-    let mut out = BufWriter::new(file);
+    let mut out = BufWriter::new(Summed { to: file, sum: blake3::Hasher::new() });
     let ends = left.clone();
     while !left.is_empty() {
         let Some(item) = source.recv(PATIENCE) else {
@@ -126,8 +183,9 @@ fn inputs(
     }
     source.shutdown();
     drain(&mut merger, NEVER, &mut out, &mut captured, progress)?;
-    captured.late_to_cell = merger.late_to_cell();
+    (captured.late_to_cell, captured.out_of_order) = (merger.late_to_cell(), merger.out_of_order());
     out.flush()?;
+    captured.records_blake3 = out.get_ref().sum.finalize().to_hex().to_string();
     Ok(captured)
 }
 

@@ -263,7 +263,7 @@ impl Outcome {
 }
 
 #[cfg(test)]
-pub(super) mod testing {
+pub(crate) mod testing {
     use super::*;
 
     /// An outcome of nothing.

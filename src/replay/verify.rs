@@ -127,7 +127,8 @@ const fn is_momentary(reason: TemplateReason) -> bool {
     }
 }
 
-/// Compares both, each in the order they are written in. `until`: the time of the replay's last frame.
+/// Compares both, each in the order they are written in. `until`: the time of the replay's last frame, where the
+/// run was live and decided later things in a silence that no log holds; without it every message counts.
 ///
 /// # Errors
 /// When an alert cannot be written as JSON.
@@ -136,7 +137,7 @@ pub fn compare(
     replayed: &[&Alert],
     until: Option<EventTime>,
 ) -> serde_json::Result<Verdict> {
-    let in_log: Vec<&Alert> = recorded.iter().filter(|a| until.is_some_and(|until| a.at <= until)).collect();
+    let in_log: Vec<&Alert> = recorded.iter().filter(|a| until.is_none_or(|until| a.at <= until)).collect();
     let moments = Moments::new(recorded);
     let mut again: BTreeMap<Key, &Alert> = replayed.iter().map(|a| ((a.id, a.sequence), *a)).collect();
     let (mut equal, mut differ, mut missing, mut by_template) = (0, Vec::new(), Vec::new(), 0);

@@ -67,10 +67,16 @@ impl Versions {
     /// With what was read.
     #[must_use]
     pub fn new(rests: Rests, outcomes: &[Outcome]) -> Self {
-        let mut data = blake3::Hasher::new();
-        for outcome in outcomes {
-            data.update(outcome.name.as_bytes()).update(&[0]).update(&outcome.data);
-        }
-        Self { rests, data: data.finalize().to_hex().to_string() }
+        Self { rests, data: data(outcomes) }
     }
+}
+
+/// BLAKE3 of what was read of every source.
+#[must_use]
+pub fn data(outcomes: &[Outcome]) -> String {
+    let mut data = blake3::Hasher::new();
+    for outcome in outcomes {
+        data.update(outcome.name.as_bytes()).update(&[0]).update(&outcome.data);
+    }
+    data.finalize().to_hex().to_string()
 }
