@@ -346,30 +346,31 @@ enum Tables {
 }
 
 impl StaySource {
-    /// The files on disk that it is read from: its own, or the archive that it is a member of, or the
-    /// folder of its tables; of a WFDB record also the samples that bear its name.
+    /// The files on disk that it is read from: its own, or the archive that it is a member of, or the tables
+    /// that are read of its folder; of a WFDB record also its segments, signals, annotations and tables of
+    /// labels. Files that are not there stand in no list.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
         if let Some(archive) = &self.archive {
-            return vec![archive.path().to_owned()];
-        }
-        if self.tables.is_some() {
-            let folder = self.path.parent().map(Path::to_owned);
-            return match self.format {
-                // The path is that of one of its folders.
-                Format::Mimic4 if self.path.is_dir() => {
-                    folder.iter().flat_map(|f| mimic::FOLDERS.map(|inner| f.join(inner))).collect()
-                }
-                _ => folder.into_iter().collect(),
+            // A table of labels may lie beside it.
+            let beside = self.place().neighbours().into_iter().filter(|p| p.archive().is_none());
+            let is_read = |place: &place::Place| match self.format {
+                Format::Wfdb => wfdb::is_table_of_labels(place),
+                Format::Cinc2012 => cinc2012::is_outcomes(place),
+                _ => false,
             };
+            let beside = beside.filter(is_read).map(|place| place.path().to_owned());
+            return std::iter::once(archive.path().to_owned()).chain(beside).collect();
         }
-        let mut files = vec![self.path.clone()];
-        if self.format == Format::Wfdb {
-            files.extend(
-                ["dat", "mat"].map(|e| self.path.with_extension(e)).into_iter().filter(|p| p.is_file()),
-            );
+        match (&self.tables, self.format) {
+            (Some(Tables::Mimic(tables)), _) => tables.files(),
+            (Some(Tables::Eicu(tables)), _) => tables.files(),
+            (Some(Tables::Parquet(tables)), _) => tables.files(),
+            (Some(Tables::FhirBulk(export)), _) => export.files().to_vec(),
+            (None, Format::Wfdb) => wfdb::files(&self.place()),
+            (None, Format::Cinc2012) => cinc2012::files(&self.place()),
+            (None, _) => vec![self.path.clone()],
         }
-        files
     }
 
     fn place(&self) -> place::Place {

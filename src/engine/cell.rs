@@ -10,7 +10,7 @@
 //! grace after its end. While catching up, a partition counts as read to its end only when nothing has
 //! come from it for a moment, since whoever fills the topics may be doing so right now; who does can
 //! say so by marks, and then nothing is waited for or guessed. A record that comes later still goes into the next open cell and is counted (`late_to_cell`): nothing is lost,
-//! but such a record is the one thing that live and replayed runs can order differently.
+//! but live and replayed runs can order such a record differently, as they can one stamped ahead of the clock.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -6,7 +6,7 @@
 //! and flagged as implausible. Whether the patient died in hospital stands in `Outcomes-*.txt` beside
 //! the file or in the folder above.
 
-use std::{collections::BTreeMap, io::BufReader};
+use std::{collections::BTreeMap, io::BufReader, path::PathBuf};
 
 use bedwatch_schemas::{
     event::{Adt, AdtKind, Body, Demographics, Event, NoReading, Numeric, Provenance, Sex, Stream, UnitKind},
@@ -301,6 +301,12 @@ fn reading(signal: Signal, value: f64) -> Body {
     Body::Numeric(Numeric::new(signal, value))
 }
 
+/// The files that a record is read from: its own and those of outcomes.
+pub(super) fn files(place: &Place) -> Vec<PathBuf> {
+    let outcomes = place.neighbours().into_iter().filter(is_outcomes).map(|p| p.path().to_owned());
+    std::iter::once(place.path().to_owned()).chain(outcomes).collect()
+}
+
 /// Whether the patient of a record died in hospital, from the first outcomes file that names it.
 fn outcome(place: &Place, record: u64) -> Option<bool> {
     place.neighbours().into_iter().filter(is_outcomes).find_map(|file| {
@@ -309,7 +315,7 @@ fn outcome(place: &Place, record: u64) -> Option<bool> {
     })
 }
 
-fn is_outcomes(place: &Place) -> bool {
+pub(super) fn is_outcomes(place: &Place) -> bool {
     let name = place.path().file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     name.starts_with("Outcomes-") && name.ends_with(".txt")
 }

@@ -14,7 +14,7 @@ mod header;
 mod samples;
 mod segment;
 
-use std::{io::Read, path::PathBuf};
+use std::{collections::BTreeSet, io::Read, path::PathBuf};
 
 use bedwatch_schemas::{
     ids::{PatientId, SourceId},
@@ -62,6 +62,36 @@ pub(super) fn segments(place: &Place) -> Vec<PathBuf> {
         }
         _ => Vec::new(),
     }
+}
+
+/// The files that a record is read from: its header, those of its segments, signals, annotations and tables of
+/// labels. What is named and not there is left out.
+pub(super) fn files(place: &Place) -> Vec<PathBuf> {
+    let mut places = vec![place.clone()];
+    let header = load(place, "").ok();
+    let segments = match header.as_ref().map(|h| &h.shape) {
+        Some(Shape::Segments(parts)) => parts.iter().filter_map(|part| part.name.as_ref()).collect(),
+        _ => Vec::new(),
+    };
+    places.extend(segments.into_iter().map(|name| place.with_file_name(format!("{name}.hea"))));
+    // Segments are not made of segments.
+    for header in places.clone() {
+        if let Ok(Header { shape: Shape::Signals(signals), .. }) = load(&header, "") {
+            let files = signals.iter().filter(|s| s.has_file());
+            places.extend(files.map(|s| place.with_file_name(&s.file)));
+        }
+    }
+    places.extend(annotations::annotators(place).map(|(_, place)| place));
+    if header.is_some_and(|header| alarm::is_named(&header)) {
+        places.extend(place.neighbours().into_iter().filter(is_table_of_labels));
+    }
+    let paths = places.iter().filter(|p| p.is_file()).map(|p| p.path().to_owned());
+    paths.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Whether a file may say which alarms are true.
+pub(super) fn is_table_of_labels(place: &Place) -> bool {
+    alarm::is_table(place.path())
 }
 
 fn load(place: &Place, name: &str) -> Result<Header, Error> {

@@ -83,6 +83,12 @@ impl Tables {
         file.map_or_else(|| self.folder.path().to_owned(), |file| file.path().to_owned())
     }
 
+    /// The tables that are read, as files.
+    pub(in crate::readers) fn files(&self) -> Vec<PathBuf> {
+        let file = |table: Table| Some(table.file(&self.folder)?.path().to_owned());
+        Table::ALL.into_iter().filter_map(file).collect()
+    }
+
     /// The names of the stays, in their order.
     pub(in crate::readers) fn names(&self) -> impl Iterator<Item = String> {
         self.stays.iter().map(|s| format!("{}-{}", s.patient, s.id))

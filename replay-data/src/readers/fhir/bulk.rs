@@ -179,6 +179,11 @@ impl Export {
         self.files.first().cloned().unwrap_or_else(|| self.folder.clone())
     }
 
+    /// The files of the export.
+    pub(in crate::readers) fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
     /// The patients, in the order of the stays.
     pub(in crate::readers) fn patients(&self) -> &[PatientId] {
         &self.patients

@@ -105,6 +105,12 @@ impl Tables {
         path.parent().filter(|_| is_within).map_or(path.clone(), Path::to_owned)
     }
 
+    /// The tables that are read, as files.
+    pub(in crate::readers) fn files(&self) -> Vec<PathBuf> {
+        let file = |table: Table| Some(table.file(&self.folder, self.edition)?.path().to_owned());
+        Table::ALL.into_iter().filter_map(file).collect()
+    }
+
     /// The names of the stays, in their order.
     pub(in crate::readers) fn names(&self) -> impl Iterator<Item = String> {
         self.stays.iter().map(|s| format!("{}-{}", s.subject, s.id))

@@ -133,6 +133,11 @@ impl Tables {
         self.files.first().map(|f| f.place.path().to_owned()).unwrap_or_default()
     }
 
+    /// The tables, as files.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|f| f.place.path().to_owned()).collect()
+    }
+
     /// The patients, in the order of the stays.
     pub fn patients(&self) -> &[PatientId] {
         &self.patients

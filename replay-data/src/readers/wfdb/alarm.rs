@@ -28,7 +28,7 @@ pub struct Found {
 
 /// The alarm of the record at `place`; `None` where its header names none.
 pub fn find(place: &Place, header: &Header, start: EventTime) -> Option<Found> {
-    let kind = AlarmKind::from_name(header.comments.first()?)?;
+    let kind = kind(header)?;
     let said = header.comments.iter().find_map(|c| match c.as_str() {
         "True alarm" => Some(true),
         "False alarm" => Some(false),
@@ -37,6 +37,15 @@ pub fn find(place: &Place, header: &Header, start: EventTime) -> Option<Found> {
     let listed = listed(place, kind);
     let disagree = said.zip(listed).is_some_and(|(said, listed)| said != listed);
     Some(Found { alarm: MonitorAlarm { at: start + ALARM_AT, kind, truth: said.or(listed) }, disagree })
+}
+
+/// Whether a header names an alarm.
+pub fn is_named(header: &Header) -> bool {
+    kind(header).is_some()
+}
+
+fn kind(header: &Header) -> Option<AlarmKind> {
+    AlarmKind::from_name(header.comments.first()?)
 }
 
 /// The verdict of the first table that lists the record with that alarm.
@@ -53,7 +62,8 @@ fn listed(place: &Place, kind: AlarmKind) -> Option<bool> {
     })
 }
 
-fn is_table(path: &Path) -> bool {
+/// Whether a file's name is one of a table of labels.
+pub fn is_table(path: &Path) -> bool {
     let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
     name.contains("label") && name.ends_with(".csv")
 }

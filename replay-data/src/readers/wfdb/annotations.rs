@@ -51,13 +51,7 @@ pub struct Read {
 /// file is a damaged one or none at all cannot be known.
 pub fn beside(header: &Place, frame_hz: f64) -> Vec<Read> {
     let mut all = Vec::new();
-    for (annotator, place) in header.same_stem() {
-        let is_signals = matches!(annotator.as_bytes(), [b'd', digit] if digit.is_ascii_digit());
-        let is_name = annotator.starts_with(|c: char| c.is_ascii_alphabetic())
-            && annotator.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-        if !is_name || is_signals || OTHERS.contains(&annotator.as_str()) {
-            continue;
-        }
+    for (annotator, place) in annotators(header) {
         let is_reference = annotator == REFERENCE;
         match place.read_at_most(MAX_BYTES) {
             Ok(Some(bytes)) => {
@@ -71,6 +65,16 @@ pub fn beside(header: &Place, frame_hz: f64) -> Vec<Read> {
         }
     }
     all
+}
+
+/// The files beside a header that may be of an annotator, whose name they end with.
+pub fn annotators(header: &Place) -> impl Iterator<Item = (String, Place)> {
+    header.same_stem().into_iter().filter(|(annotator, _)| {
+        let is_signals = matches!(annotator.as_bytes(), [b'd', digit] if digit.is_ascii_digit());
+        let is_name = annotator.starts_with(|c: char| c.is_ascii_alphabetic())
+            && annotator.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+        is_name && !is_signals && !OTHERS.contains(&annotator.as_str())
+    })
 }
 
 fn broken(annotator: String, hz: f64, fault: &'static str) -> Read {
