@@ -178,6 +178,9 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
     outcome.labels = inputs.labels.take();
     outcome.left_out = inputs.left_out.iter().map(|(reason, n)| ((*reason).to_owned(), *n)).collect();
     let mut retrospect = Retrospect::new(outcome.labels.as_ref());
+    if let Some(retrospect) = &mut retrospect {
+        std::mem::take(&mut inputs.hindsight).iter().for_each(|event| retrospect.note(event));
+    }
     let mut core = Core::new(options.core.clone(), options.models.clone());
     let mut judge = Judge::new(std::mem::take(&mut inputs.alarms), options.cell);
     let mut pacer = Pacer::new(options);
@@ -320,3 +323,6 @@ impl Pacer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

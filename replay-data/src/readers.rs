@@ -277,6 +277,9 @@ pub struct Stay {
     pub alarms: Vec<MonitorAlarm>,
     /// What was left out or not as expected, by name; known before the first item.
     pub counts: BTreeMap<&'static str, u64>,
+    /// What was true during the stay and became known after it: of use to labels alone, which are made
+    /// afterwards. No item says it, and it is counted as left out.
+    pub hindsight: Vec<Event>,
     /// What it tells of the times at which its values became known.
     pub availability: Availability,
     /// What was decided about units and times, in plain words for a report.
@@ -292,6 +295,7 @@ impl Stay {
             labels: None,
             alarms: Vec::new(),
             counts: BTreeMap::new(),
+            hindsight: Vec::new(),
             availability: format.availability(),
             notes: Vec::new(),
             items,

@@ -80,6 +80,8 @@ pub(super) struct Inputs {
     /// Alarms of the bedside monitor, in the order of time.
     pub(super) alarms: Vec<MonitorAlarm>,
     pub(super) availability: Availability,
+    /// What became known after the stay: for labels alone.
+    pub(super) hindsight: Vec<Event>,
     /// What the reader left out or found not as expected, by name.
     pub(super) left_out: BTreeMap<&'static str, u64>,
     items: InputItems,
@@ -91,7 +93,7 @@ impl Inputs {
     /// Records of the six streams, which bear the time at which each arrived.
     fn streamed(labels: Option<Labels>, items: InputItems) -> Self {
         let (availability, alarms) = (Availability::Recorded, Vec::new());
-        Self { labels, alarms, availability, left_out: BTreeMap::new(), items }
+        Self { labels, alarms, availability, hindsight: Vec::new(), left_out: BTreeMap::new(), items }
     }
 }
 
@@ -157,8 +159,9 @@ impl Source {
                 let left_out = std::mem::take(&mut stay.counts);
                 let alarms = std::mem::take(&mut stay.alarms);
                 let availability = stay.availability;
+                let hindsight = std::mem::take(&mut stay.hindsight);
                 let items = stay.into_items().map(|item| item.map(input).map_err(|e| e.to_string()));
-                Ok(Inputs { labels, alarms, availability, left_out, items: Box::new(items) })
+                Ok(Inputs { labels, alarms, availability, hindsight, left_out, items: Box::new(items) })
             }
             Source::Recording { path, .. } => {
                 let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -194,7 +197,8 @@ impl Source {
                     release.note(&name, &mut gate);
                     passed
                 });
-                Ok(Inputs { items: Box::new(items), ..inputs })
+                // What no gate has seen leaves in no way.
+                Ok(Inputs { items: Box::new(items), hindsight: Vec::new(), ..inputs })
             }
         }
     }

@@ -48,7 +48,7 @@ pub const NOTES: [&str; 13] = [
     "infusions end four hours after the last rate charted, where no end is; infusionDrug is missing at many hospitals, whose vasopressors are known from treatment alone, as labels",
     "ventilation begins by respiratoryCare, set tidal volumes, plateau pressures, the device charted, and treatment (labels alone); non-invasive support is none; arrests are not told",
     "antibiotics are orders of medication with a systemic route; growth of a culture has no time and is left out",
-    "Sepsis-3 takes cultures of microLab and treatment, antibiotics of medication, infusionDrug and treatment (as if into a vein, at the note's time); a hospital without any culture tells nothing of infections",
+    "Sepsis-3 takes cultures of microLab and treatment, antibiotics of medication, infusionDrug and treatment (as if into a vein, at the note's time; notes of one drug less than 48 h apart are one course); a hospital without any culture or without any antibiotic tells nothing of infections",
 ];
 
 /// The table of stays, whose header says what the folder is.
@@ -81,7 +81,7 @@ pub(super) fn read(tables: &Tables, name: &str, number: usize) -> Result<Stay, E
         0 => tables.faults.iter().chain(&sorted.faults).map(|(at, fault)| (*at, fault.clone())).collect(),
         _ => Vec::new(),
     };
-    let tells_of_infection = sorted.cultures_at.contains(&icu.hospital);
+    let tells_of_infection = sorted.tell_of_infection.contains(&icu.hospital);
     stay::stay(name, icu, words, tells_of_infection, sorted.left[number].clone(), told)
 }
 

@@ -126,6 +126,8 @@ pub(super) fn infection(acts: impl Iterator<Item = Act>) -> Infection {
     charted.sort_unstable();
     for order in &mut found.antibiotics {
         order.begun = timed(order.begun, &charted);
+        // The dose that gives it its time covers the patient as long as any.
+        order.until = order.until.max(order.begun.earliest() + DOSE_LASTS);
     }
     for ((_, is_intravenous), mut times) in doses {
         times.sort_unstable();
@@ -187,6 +189,14 @@ mod tests {
             let acts = [order(When::Day(at(0)), Some(at(72)), true), dosed(1, dose)];
             let got = infection(acts.into_iter()).antibiotics;
             assert!(got.contains(&course(want, 72)), "a dose at {dose} h: {got:?}");
+        }
+        // And covers a day from that dose, where the order ends before.
+        for (dose, until) in [(0, 24), (23, 47), (47, 71), (48, 24)] {
+            let acts = [order(When::Day(at(0)), None, true), dosed(1, dose)];
+            let got = infection(acts.into_iter()).antibiotics;
+            let begun = if dose < 48 { When::At(at(dose)) } else { When::Day(at(0)) };
+            assert!(got.contains(&course(begun, until)), "a dose at {dose} h: {got:?}");
+            assert!(got.iter().all(|a| a.until >= a.begun.earliest() + DOSE_LASTS), "{got:?}");
         }
         // A start that is known stays as it is.
         let got = infection([order(When::At(at(3)), None, true), dosed(1, 5)].into_iter()).antibiotics;

@@ -113,7 +113,7 @@ pub(super) fn read(tables: &Tables, name: &str, number: usize) -> Result<Stay, E
         tables.edition,
         &words,
         sorted.counts[number].clone(),
-        sorted.tells_of_infection,
+        sorted.tells_of_infection(icu),
         told,
     )
 }

@@ -50,7 +50,7 @@ pub(super) struct Clock(pub EventTime);
 
 impl Clock {
     pub(super) fn at(self, text: &str) -> Result<EventTime, Why> {
-        let minutes = text.parse::<i64>().ok().filter(|m| m.abs() <= MOST_MINUTES);
+        let minutes = text.parse::<i64>().ok().filter(|m| (-MOST_MINUTES..=MOST_MINUTES).contains(m));
         minutes.map(|m| self.0 + Span::minutes(m)).ok_or(Why::Time)
     }
 
@@ -269,8 +269,9 @@ pub(super) fn treatment(clock: Clock, row: [&str; 2], says: &mut Said) -> Result
         return Ok(Says(at.as_arrival_time()));
     } else if items::is_antibacterial(what) {
         let at = clock.at(at)?;
-        // The route is not told: what intensive care gives against bacteria goes mostly into a vein.
-        says.push((at, What::Act(order(When::At(at), None, true))));
+        // Every note of a course tells it again: notes are as doses of what they name. The route is not told;
+        // what intensive care gives against bacteria goes mostly into a vein.
+        says.push((at, What::Act(Act::Dosed { drug: number_of(what), at, is_intravenous: true })));
         return Ok(Says(at.as_arrival_time()));
     } else {
         return Ok(Left(ITEM_NOT_READ));
@@ -278,6 +279,12 @@ pub(super) fn treatment(clock: Clock, row: [&str; 2], says: &mut Said) -> Result
     let at = clock.at(at)?;
     says.push((at, What::Ran(kind, at + UNTOLD)));
     Ok(Says(at.as_arrival_time()))
+}
+
+/// A number for a treatment, always the same (FNV-1a) and never that of infusions, which is 0.
+fn number_of(what: &str) -> u32 {
+    let sum = what.bytes().fold(0x811c_9dc5_u32, |sum, b| (sum ^ u32::from(b)).wrapping_mul(0x0100_0193));
+    sum.max(1)
 }
 
 /// `intakeOutput`: time, time of entry, path of the cell, its number.

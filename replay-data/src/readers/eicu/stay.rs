@@ -55,15 +55,14 @@ pub(super) fn stay(
         patient,
         source: SourceId::new("eicu").expect("the name is short and plain"),
         items: Vec::new(),
+        hindsight: Vec::new(),
         left,
         late: BTreeSet::new(),
     };
     maker.adt(AdtKind::Admit, icu.begins, icu.person);
     maker.body_size();
     maker.words(&words);
-    // An end is no row of its own: after the stay nobody is told it, and nothing is left out.
-    let ends = infusions::ends(&stretches).into_iter();
-    for end in ends.filter(|e| e.known <= icu.ends.as_arrival_time()) {
+    for end in infusions::ends(&stretches) {
         let stopped = Infusion { drug: end.drug, action: InfusionAction::Stopped, dose: None };
         let row = Word { part: END, ..words[end.row] };
         maker.push(&row, end.to, end.known, Body::Medication(stopped));
@@ -83,6 +82,7 @@ pub(super) fn stay(
             ..course::course(icu, &words, &stretches)
         })),
         counts: maker.left,
+        hindsight: maker.hindsight,
         notes: NOTES.to_vec(),
         ..Stay::new(name, Format::Eicu, Box::new(items.into_iter()))
     })
@@ -96,6 +96,8 @@ struct Maker<'a> {
     patient: PatientId,
     source: SourceId,
     items: Vec<(Order, Event)>,
+    /// What became known after the stay.
+    hindsight: Vec<Event>,
     left: BTreeMap<Reason, u64>,
     /// Rows that became known after the stay.
     late: BTreeSet<(Table, u64)>,
@@ -173,16 +175,18 @@ impl Maker<'_> {
         }
     }
 
-    /// Adds what a row says, unless it became known after the stay.
+    /// Adds what a row says; what became known after the stay is for its labels alone.
     fn push(&mut self, row: &Word, at: EventTime, known: ArrivalTime, body: Body) {
         let arrival = known.max(at.as_arrival_time()).max(self.icu.begins.as_arrival_time());
+        let event = self.event((row.table, row.line, row.part), at, arrival, body);
         if arrival > self.icu.ends.as_arrival_time() {
-            if self.late.insert((row.table, row.line)) {
+            self.hindsight.push(event);
+            // An infusion's end is no row of its own: nothing is left out.
+            if row.part != END && self.late.insert((row.table, row.line)) {
                 self.left(AFTER_THE_STAY);
             }
             return;
         }
-        let event = self.event((row.table, row.line, row.part), at, arrival, body);
         self.items.push(((arrival, at, row.table, row.line, row.part), event));
     }
 

@@ -54,6 +54,11 @@ impl Table {
         }
     }
 
+    /// Whether cultures or antibiotics stand in it.
+    pub(super) const fn tells_of_infection(self) -> bool {
+        matches!(self, Self::InfusionDrug | Self::Medication | Self::MicroLab | Self::Treatment)
+    }
+
     /// Its file in a folder.
     pub(super) fn file(self, folder: &Folder) -> Option<Place> {
         csv::file(folder, self.name())

@@ -7,7 +7,10 @@ use std::{
     sync::OnceLock,
 };
 
-use bedwatch_schemas::time::{ArrivalTime, EventTime};
+use bedwatch_schemas::{
+    medication::Drug,
+    time::{ArrivalTime, EventTime},
+};
 
 use super::{
     Told,
@@ -33,8 +36,9 @@ pub(super) struct Sorted {
     /// What was left out, by stay.
     pub left: Vec<BTreeMap<Reason, u64>>,
     pub faults: Vec<Told>,
-    /// The hospitals at which some stay has a culture: at the others none is no sign of health.
-    pub cultures_at: BTreeSet<String>,
+    /// The hospitals at which some stay has a culture and some an antibiotic: at the others none is no sign of
+    /// health.
+    pub tell_of_infection: BTreeSet<String>,
 }
 
 /// A folder of tables.
@@ -110,8 +114,10 @@ struct Pass {
     sorter: Sorter<Word>,
     left: Vec<BTreeMap<Reason, u64>>,
     faults: Vec<Told>,
-    /// Stays with a culture.
-    cultured: BTreeSet<u32>,
+    /// Stays with a culture, and with an antibiotic.
+    acted: [BTreeSet<u32>; 2],
+    /// Whether no table of these broke off: whose rows are lost then cannot be known.
+    acts_are_whole: bool,
     /// What kept a word from being written.
     failed: Option<io::Error>,
 }
@@ -126,19 +132,21 @@ impl Pass {
             sorter: Sorter::new(stays.len()).map_err(io)?,
             left: stays.iter().map(|s| s.left.clone()).collect(),
             faults: Vec::new(),
-            cultured: BTreeSet::new(),
+            acted: [BTreeSet::new(), BTreeSet::new()],
+            acts_are_whole: true,
             failed: None,
         };
         for table in Table::ALL.into_iter().skip(1) {
             pass.table(table, &tables.folder);
         }
+        let tell_of_infection = pass.tell_of_infection(stays);
         match pass.failed {
             Some(error) => Err(io(error)),
             None => Ok(Sorted {
                 spool: pass.sorter.sorted().map_err(io)?,
                 left: pass.left,
                 faults: pass.faults,
-                cultures_at: pass.cultured.iter().map(|s| stays[*s as usize].hospital.clone()).collect(),
+                tell_of_infection,
             }),
         }
     }
@@ -182,7 +190,19 @@ impl Pass {
                 "intakeoutputoffset", "intakeoutputentryoffset", "cellpath", "cellvaluenumeric",
             ], rows::intake_output),
         };
-        self.faults.extend(read.err().map(|fault| (At::Table(table.name()), fault)));
+        if let Err(fault) = read {
+            self.acts_are_whole &= !table.tells_of_infection();
+            self.faults.push((At::Table(table.name()), fault));
+        }
+    }
+
+    fn tell_of_infection(&self, stays: &[Icu]) -> BTreeSet<String> {
+        let hospitals = |acted: &BTreeSet<u32>| -> BTreeSet<&String> {
+            acted.iter().map(|stay| &stays[*stay as usize].hospital).collect()
+        };
+        let [cultures, antibiotics] = self.acted.each_ref().map(hospitals);
+        let both = cultures.intersection(&antibiotics).filter(|_| self.acts_are_whole);
+        both.map(|hospital| (*hospital).clone()).collect()
     }
 
     fn rows<const N: usize>(
@@ -226,8 +246,14 @@ impl Pass {
     }
 
     fn push(&mut self, word: &Word) {
-        if matches!(word.what, What::Act(Act::Cultured(_))) {
-            self.cultured.insert(word.stay);
+        let kind = match word.what {
+            What::Act(Act::Cultured(_)) => Some(0),
+            What::Act(Act::Ordered(_) | Act::Dosed { .. }) => Some(1),
+            What::Rate { drug: Drug::Antibiotic, rate, .. } if rate.runs() => Some(1),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            self.acted[kind].insert(word.stay);
         }
         if self.failed.is_none() {
             self.failed = self.sorter.push(word).err();

@@ -317,6 +317,9 @@ fn everything_comes_when_it_was_known() {
     let want = [("eicu.age_above_89_taken_as_90", 1), ("eicu.known_after_the_stay", 2)];
     assert_eq!(counts(&stay), want);
     assert_eq!(counts(&folder.stay("002-7-701")), [("eicu.unknown_stay", 1)]);
+    let late: Vec<_> = stay.hindsight.iter().map(|e| (e.event_time, e.body.clone())).collect();
+    let late_of = |at, value| (time(at), number(Signal::Spo2, value));
+    assert_eq!(late, [late_of(590, 88.0), late_of(601, 89.0)], "for labels alone");
     let of_saturation = |body: &Body| matches!(body, Body::Numeric(n) if n.signal == Signal::Spo2);
     let got: Vec<_> = told(stay).0.into_iter().filter(|t| of_saturation(&t.2)).map(|t| (t.0, t.1)).collect();
     assert_eq!(got, [(-3_000, 0), (-1, 0), (-5, 20), (110, 110), (120, 120), (100, 130), (590, 600)]);

@@ -44,7 +44,7 @@ pub(super) struct Pass<'a> {
     sorter: Sorter<Word>,
     counts: Vec<Counted>,
     faults: Vec<Told>,
-    present: BTreeSet<Table>,
+    whole: BTreeSet<Table>,
     /// What kept a word from being written.
     failed: Option<io::Error>,
 }
@@ -62,9 +62,9 @@ impl<'a> Pass<'a> {
             of_id: stays.iter().zip(0..).map(|(s, number)| (s.id, number)).collect(),
             of_subject,
             sorter: Sorter::new(stays.len()).map_err(io)?,
-            counts: vec![Counted::default(); stays.len()],
+            counts: stays.iter().map(|s| Counted { left: s.left.clone(), ..Counted::default() }).collect(),
             faults: Vec::new(),
-            present: BTreeSet::new(),
+            whole: BTreeSet::new(),
             failed: None,
         };
         for table in Table::ALL.into_iter().skip(1) {
@@ -73,8 +73,7 @@ impl<'a> Pass<'a> {
         match pass.failed {
             Some(error) => Err(io(error)),
             None => Ok(Sorted {
-                tells_of_infection: pass.present.contains(&Table::MicrobiologyEvents)
-                    && [Table::Prescriptions, Table::InputEventsMv].iter().any(|t| pass.present.contains(t)),
+                whole: pass.whole,
                 spool: pass.sorter.sorted().map_err(io)?,
                 counts: pass.counts,
                 faults: pass.faults,
@@ -92,7 +91,6 @@ impl<'a> Pass<'a> {
             self.counts.iter_mut().for_each(|c| *c.left.entry(TABLE_ABSENT).or_default() += 1);
             return;
         };
-        self.present.insert(table);
         let read = match table {
             Table::IcuStays => Ok(()),
             Table::Patients => self.patients(&file),
@@ -167,7 +165,10 @@ impl<'a> Pass<'a> {
                 acts::prescription,
             ),
         };
-        self.faults.extend(read.err().map(|fault| (At::Table(table.name()), fault)));
+        match read {
+            Ok(()) => drop(self.whole.insert(table)),
+            Err(fault) => self.faults.push((At::Table(table.name()), fault)),
+        }
     }
 
     fn patients(&mut self, file: &Place) -> Result<(), Fault> {

@@ -60,6 +60,7 @@ pub(super) fn stay(
         patient,
         source: SourceId::new(source).expect("the name is short and plain"),
         items: Vec::new(),
+        hindsight: Vec::new(),
         left: counted.left,
     };
     maker.adt(AdtKind::Admit, icu.begins, Some(&counted.person));
@@ -83,6 +84,7 @@ pub(super) fn stay(
             ..course::course(icu, &counted.person, &words, &stretches)
         })),
         counts: maker.left,
+        hindsight: maker.hindsight,
         notes: if edition == Edition::Fourth { MIMIC4_NOTES.to_vec() } else { NOTES.to_vec() },
         ..Stay::new(name, edition.format(), Box::new(items.into_iter()))
     })
@@ -96,6 +98,8 @@ struct Maker<'a> {
     patient: PatientId,
     source: SourceId,
     items: Vec<(Order, Event)>,
+    /// What became known after the stay.
+    hindsight: Vec<Event>,
     left: BTreeMap<Reason, u64>,
 }
 
@@ -156,13 +160,14 @@ impl Maker<'_> {
         self.push(&last, last.at, last.known, Body::Numeric(sum));
     }
 
-    /// Adds what a row says, unless it became known after the stay.
+    /// Adds what a row says; what became known after the stay is for its labels alone.
     fn push(&mut self, row: &Word, at: EventTime, known: ArrivalTime, body: Body) {
         let arrival = known.max(self.icu.begins.as_arrival_time());
+        let event = self.event(row.table, row.line, at, arrival, body);
         if arrival > self.icu.ends.as_arrival_time() {
+            self.hindsight.push(event);
             return self.left(AFTER_THE_STAY);
         }
-        let event = self.event(row.table, row.line, at, arrival, body);
         self.items.push(((arrival, at, row.table, row.line), event));
     }
 

@@ -1,7 +1,7 @@
 //! The stays of a folder of tables.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -9,7 +9,7 @@ use std::{
 
 use bedwatch_schemas::{
     event::{Sex, UnitKind},
-    time::EventTime,
+    time::{EventTime, Span},
 };
 
 use super::{
@@ -21,6 +21,10 @@ use super::{
 };
 use crate::readers::{At, Fault, Format, csv, place::Folder, spool::Spool};
 
+/// No stay in intensive care lasts longer: its end was mistyped, and every hour of it would be scored.
+const LONGEST_STAY: Span = Span::hours(2 * 366 * 24);
+const STAY_TWICE: Reason = "mimic.stay_stands_twice";
+
 /// One row of `ICUSTAYS`, with what `PATIENTS` and `ADMISSIONS` say.
 #[derive(Debug, Clone)]
 pub(super) struct Icu {
@@ -31,6 +35,8 @@ pub(super) struct Icu {
     pub unit: Option<UnitKind>,
     pub begins: EventTime,
     pub ends: EventTime,
+    /// What was left out of the table of stays itself.
+    pub left: BTreeMap<Reason, u64>,
 }
 
 /// What is known of the patient of a stay.
@@ -55,8 +61,18 @@ pub(super) struct Sorted {
     pub spool: Spool<Word>,
     pub counts: Vec<Counted>,
     pub faults: Vec<Told>,
-    /// Whether there are tables of cultures and of antibiotics: without them nobody is known to have had none.
-    pub tells_of_infection: bool,
+    /// The tables that were read to their end.
+    pub whole: BTreeSet<Table>,
+}
+
+impl Sorted {
+    /// Whether the tables of cultures and of the stay's antibiotics were read whole: without them nobody is
+    /// known to have had none. Those of CareVue stays stand in `PRESCRIPTIONS` alone.
+    pub(super) fn tells_of_infection(&self, of: &Icu) -> bool {
+        let has = |table| self.whole.contains(&table);
+        has(Table::MicrobiologyEvents)
+            && (has(Table::Prescriptions) || (of.is_metavision && has(Table::InputEventsMv)))
+    }
 }
 
 /// A folder of tables.
@@ -92,8 +108,18 @@ impl Tables {
             }
         })?;
         stays.sort_by_key(|s| (s.subject, s.begins, s.id));
-        stays.dedup_by_key(|s| s.id);
-        Ok(Self { folder: folder.clone(), edition, stays, faults, sorted: OnceLock::new() })
+        let mut kept: Vec<Icu> = Vec::with_capacity(stays.len());
+        let mut places: BTreeMap<u64, usize> = BTreeMap::new();
+        for stay in stays {
+            match places.get(&stay.id) {
+                Some(&first) => *kept[first].left.entry(STAY_TWICE).or_default() += 1,
+                None => {
+                    places.insert(stay.id, kept.len());
+                    kept.push(stay);
+                }
+            }
+        }
+        Ok(Self { folder: folder.clone(), edition, stays: kept, faults, sorted: OnceLock::new() })
     }
 
     /// The table of stays, which stands for the folder; of MIMIC-IV the folder it lies in, so that what lies
@@ -128,6 +154,9 @@ fn icu(edition: Edition, (ids, row): ([&str; 3], [&str; 4])) -> Result<Icu, Why>
     if ends < begins {
         return Err(Why::Span);
     }
+    if ends.since(begins) > LONGEST_STAY {
+        return Err(Why::Long);
+    }
     Ok(Icu {
         subject: rows::id(subject)?,
         admission: rows::id(admission)?,
@@ -136,5 +165,6 @@ fn icu(edition: Edition, (ids, row): ([&str; 3], [&str; 4])) -> Result<Icu, Why>
         unit: rows::unit_kind(unit),
         begins,
         ends,
+        left: BTreeMap::new(),
     })
 }

@@ -276,8 +276,41 @@ fn everything_comes_when_it_was_known() {
     let counts: Vec<_> = stay.counts.iter().map(|(r, n)| (*r, *n)).collect();
     let want = [("mimic.known_after_the_stay", 1), ("mimic.outside_any_stay", 1), ("mimic.unknown_stay", 1)];
     assert_eq!(counts, want);
+    let late: Vec<_> = stay.hindsight.iter().map(|e| (e.event_time, e.body.clone())).collect();
+    assert_eq!(late, [(time(5_990), number(Signal::HeartRate, 85.0))], "for labels alone");
     let got: Vec<_> = told(stay).0.into_iter().map(|(at, known, _)| (at, known)).collect();
     assert_eq!(got, [(30, 60), (110, 110), (120, 121), (100, 130), (90, 140), (5_990, 6_000)]);
+}
+
+/// An end of 9999 would be 69 million hours to score.
+#[test]
+fn a_stay_of_more_than_two_years_is_refused_by_its_line_and_one_that_stands_twice_is_counted() {
+    let two_years = 2 * 366 * 24 * 60;
+    let stay = |id: u32, from: i64, to: &str| {
+        format!("1,9,90,{id},carevue,CCU,CCU,1,1,{},{to},1\n", clock(from))
+    };
+    let cases: [(String, &[&str]); 3] = [
+        (clock(two_years), &[]),
+        (clock(two_years + 1), &["line 5: bad record: it lasts more than two years"]),
+        ("9999-12-31 00:00:00".to_owned(), &["line 5: bad record: it lasts more than two years"]),
+    ];
+    for (end, want) in cases {
+        let folder = Folder::new();
+        let stays = std::fs::read_to_string(folder.0.path().join("ICUSTAYS.csv")).unwrap();
+        folder.table("ICUSTAYS.csv", &format!("{stays}{}", stay(901, 0, &end)));
+        let want: Vec<_> = want.iter().map(|w| format!("7-701, ICUSTAYS {w}")).collect();
+        assert_eq!(told(folder.stay("7-701")).1, want, "{end}");
+        assert_eq!(folder.sources().len(), 4 - want.len(), "{end}");
+    }
+    let folder = Folder::new();
+    let stays = std::fs::read_to_string(folder.0.path().join("ICUSTAYS.csv")).unwrap();
+    // The second of one id begins later, and another stay lies between.
+    let twice = [stay(901, 0, &clock(10)), stay(902, 20, &clock(30)), stay(901, 40, &clock(50))];
+    folder.table("ICUSTAYS.csv", &format!("{stays}{}", twice.concat()));
+    let names: Vec<_> = folder.sources().into_iter().map(|s| s.name).collect();
+    assert_eq!(names, ["7-701", "7-702", "8-801", "9-901", "9-902"]);
+    let twice = |name: &str| folder.stay(name).counts.get("mimic.stay_stands_twice").copied();
+    assert_eq!((twice("9-901"), twice("9-902")), (Some(1), None));
 }
 
 #[test]

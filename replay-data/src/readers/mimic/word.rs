@@ -73,6 +73,7 @@ pub(super) enum Why {
     Time,
     Number,
     Span,
+    Long,
 }
 
 impl Why {
@@ -83,6 +84,7 @@ impl Why {
             Self::Time => "a time is not YYYY-MM-DD HH:MM:SS",
             Self::Number => "a value is no number",
             Self::Span => "it ends before it begins",
+            Self::Long => "it lasts more than two years",
         }
     }
 }

@@ -62,8 +62,35 @@ fn cultures_and_antibiotics_of_every_table() {
     assert_eq!(found.antibiotics, want);
 }
 
+/// A treatment is noted again and again while it goes on: the first note counts.
 #[test]
-fn a_hospital_without_a_culture_tells_nothing() {
+fn notes_of_one_antibiotic_less_than_two_days_apart_are_one_course() {
+    let note = |minute: i64, drug: &str| {
+        format!("1,701,{minute},infectious diseases|medications|therapeutic antibacterials|{drug}\n")
+    };
+    let hours = |h: i64| h * 60;
+    let given = |begun: i64, until: i64| Antibiotic {
+        begun: at(hours(begun)),
+        until: time(hours(until)),
+        is_intravenous: true,
+    };
+    let cases: [(&[(i64, &str)], Vec<Antibiotic>); 4] = [
+        (&[(1, "vancomycin")], vec![given(1, 25)]),
+        (&[(1, "vancomycin"), (9, "vancomycin"), (56, "vancomycin")], vec![given(1, 80)]),
+        (&[(1, "vancomycin"), (49, "vancomycin")], vec![given(1, 25), given(49, 73)]),
+        (&[(1, "vancomycin"), (9, "cefepime")], vec![given(1, 25), given(9, 33)]),
+    ];
+    for (notes, want) in cases {
+        let folder = Folder::new();
+        folder.table("microLab.csv", &format!("{MICRO}1,701,50,\"Blood, Venipuncture\",x\n"));
+        let rows: String = notes.iter().map(|(h, drug)| note(hours(*h), drug)).collect();
+        folder.table("treatment.csv", &format!("{TREATMENT}{rows}"));
+        assert_eq!(infection(&folder, "002-7-701").unwrap().antibiotics, want, "{notes:?}");
+    }
+}
+
+#[test]
+fn a_hospital_without_a_culture_or_an_antibiotic_tells_nothing() {
     let folder = Folder::new();
     let header = PATIENT.replace("patientunitstayid", "hospitalid,patientunitstayid");
     let rows = [
@@ -72,8 +99,24 @@ fn a_hospital_without_a_culture_tells_nothing() {
         "57,701,002-7,Female,61,MICU,admit,,,-120,6000,Alive,\n",
     ];
     folder.table("patient.csv", &format!("{header}{}", rows.concat()));
-    folder.table("microLab.csv", &format!("{MICRO}1,801,50,\"Blood, Venipuncture\",x\n"));
-    let told = ["002-8-801", "002-7-702", "002-7-701"]
-        .map(|stay| infection(&folder, stay).map(|i| i.cultures.len()));
-    assert_eq!(told, [Some(1), Some(0), None]);
+    let told = || {
+        ["002-8-801", "002-7-702", "002-7-701"]
+            .map(|stay| infection(&folder, stay).map(|i| (i.cultures.len(), i.antibiotics.len())))
+    };
+    let culture = |stay: u32| format!("1,{stay},50,\"Blood, Venipuncture\",x\n");
+    let antibiotic = |stay: u32| {
+        format!("1,{stay},100,infectious diseases|medications|therapeutic antibacterials|vancomycin\n")
+    };
+    folder.table("microLab.csv", &format!("{MICRO}{}", culture(801)));
+    assert_eq!(told(), [None; 3], "cultures, and nobody is known to have had an antibiotic");
+    folder.table("treatment.csv", &format!("{TREATMENT}{}", antibiotic(701)));
+    assert_eq!(told(), [None; 3], "cultures at one hospital, antibiotics at the other");
+    folder.table("treatment.csv", &format!("{TREATMENT}{}", antibiotic(702)));
+    assert_eq!(told(), [Some((1, 0)), Some((0, 1)), None]);
+    folder.table("treatment.csv", &format!("{TREATMENT}{}{}", antibiotic(702), antibiotic(701)));
+    folder.table("microLab.csv", &format!("{MICRO}{}{}", culture(801), culture(701)));
+    assert_eq!(told(), [Some((1, 0)), Some((0, 1)), Some((1, 1))]);
+    // A table that cannot be read: whose antibiotics are lost cannot be known.
+    folder.table("medication.csv", "medicationid,patientunitstayid\n");
+    assert_eq!(told(), [None; 3]);
 }

@@ -30,17 +30,52 @@ fn day(n: i64) -> String {
     clock(n * DAY)
 }
 
+/// Stay 701 is CareVue's, whose antibiotics stand in PRESCRIPTIONS alone; 801 is MetaVision's.
 #[test]
 fn without_cultures_or_antibiotics_nothing_is_told() {
+    let micro = ("MICROBIOLOGYEVENTS.csv", cultures(&[]));
+    let orders = ("PRESCRIPTIONS.csv", orders(&[]));
+    let inputs = ("INPUTEVENTS_MV.csv", MV.to_owned());
+    // Tables that lack a column.
+    let unread = ("MICROBIOLOGYEVENTS.csv", "SUBJECT_ID,CHARTDATE\n".to_owned());
+    let cut = ("PRESCRIPTIONS.csv", orders.1.replace("ROUTE", "ROUT"));
+    let cases: [(&[&(&str, String)], [bool; 2]); 9] = [
+        (&[], [false, false]),
+        (&[&micro], [false, false]),
+        (&[&orders, &inputs], [false, false]),
+        (&[&micro, &inputs], [false, true]),
+        (&[&micro, &orders], [true, true]),
+        (&[&micro, &orders, &inputs], [true, true]),
+        (&[&unread, &orders, &inputs], [false, false]),
+        (&[&micro, &cut], [false, false]),
+        (&[&micro, &cut, &inputs], [false, true]),
+    ];
+    for (tables, told) in cases {
+        let folder = Folder::new();
+        tables.iter().for_each(|(name, text)| folder.table(name, text));
+        let names: Vec<_> = tables.iter().map(|t| t.0).collect();
+        for (stay, told) in ["7-701", "8-801"].into_iter().zip(told) {
+            assert_eq!(infection(&folder, stay), told.then(Infection::default), "{stay} of {names:?}");
+        }
+    }
+}
+
+/// A packed table that breaks off tells nothing: whose rows are lost cannot be known.
+#[test]
+fn a_table_that_breaks_off_tells_nothing() {
     let folder = Folder::new();
-    assert_eq!(infection(&folder, "7-701"), None);
-    folder.table("MICROBIOLOGYEVENTS.csv", &cultures(&[]));
-    assert_eq!(infection(&folder, "7-701"), None);
     folder.table("PRESCRIPTIONS.csv", &orders(&[]));
-    assert_eq!(infection(&folder, "7-701"), Some(Infection::default()));
-    std::fs::remove_file(folder.0.path().join("PRESCRIPTIONS.csv")).unwrap();
-    folder.table("INPUTEVENTS_MV.csv", MV);
-    assert_eq!(infection(&folder, "7-701"), Some(Infection::default()));
+    let days: Vec<String> = (0..2_000).map(clock).collect();
+    let rows: Vec<_> = days.iter().map(|at| (at.as_str(), at.as_str(), "URINE")).collect();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(cultures(&rows).as_bytes()).unwrap();
+    let whole = packed.finish().unwrap();
+    for (end, is_told) in [(whole.len(), true), (whole.len() / 2, false)] {
+        folder.0.file("MICROBIOLOGYEVENTS.csv.gz", &whole[..end]);
+        assert_eq!(infection(&folder, "7-701").is_some(), is_told, "{end} bytes");
+        let faults = told(folder.stay("7-701")).1;
+        assert_eq!(faults.len(), usize::from(!is_told), "{faults:?}");
+    }
 }
 
 #[test]
@@ -125,11 +160,11 @@ fn orders_are_dates_and_doses_times() {
     folder.table("INPUTEVENTS_MV.csv", &format!("{MV}{}", rows.concat()));
     let at = When::At(time(DAY + 600));
     let want = [
-        Antibiotic { begun: at, until: time(2 * DAY), is_intravenous: false },
+        Antibiotic { begun: at, until: time(2 * DAY + 600), is_intravenous: false },
         Antibiotic { begun: at, until: time(2 * DAY + 1_320), is_intravenous: true },
         Antibiotic { begun: at, until: time(4 * DAY), is_intravenous: true },
-        Antibiotic { begun: When::At(time(3 * DAY)), until: time(3 * DAY), is_intravenous: true },
         Antibiotic { begun: When::At(time(3 * DAY)), until: time(4 * DAY), is_intravenous: false },
+        Antibiotic { begun: When::At(time(3 * DAY)), until: time(4 * DAY), is_intravenous: true },
     ];
     assert_eq!(infection(&folder, "8-801").unwrap().antibiotics, want);
 }
