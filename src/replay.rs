@@ -44,7 +44,7 @@ use bedwatch_schemas::{
 
 pub use journal::Journal;
 pub use outcome::{Outcome, RiskRow};
-pub use source::{Input, Source, open};
+pub use source::{Found, Input, Source, open, survey};
 pub use stamp::stamp;
 
 use crate::{

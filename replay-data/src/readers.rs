@@ -59,7 +59,7 @@ pub use error::{At, Error, Fault};
 pub use infection::{Antibiotic, Culture, Infection, When};
 pub use mimic::{MIMIC4_NOTES, NOTES as MIMIC3_NOTES};
 pub use psv::NOTES as PSV_NOTES;
-pub use walk::{Survey, open, survey};
+pub use walk::{Other, Survey, open, survey};
 
 /// How to read.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use bedwatch_replay_data::readers;
+use bedwatch_replay_data::readers::{self, Other};
 use bedwatch_schemas::{NOTICE, alert::Alert, time::Span};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -20,7 +20,9 @@ use crate::{
     clock::{Clock, SystemClock},
     config,
     replay::{
-        self, Journal, Options, Outcome, metrics, report, tables,
+        self, Journal, Options, Outcome,
+        metrics::{self, OtherFiles},
+        report, tables,
         validation::monitor,
         versions::{Rests, Versions},
     },
@@ -82,7 +84,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     }
     let format = format(&args.format)?;
     let paths = args.verify.as_ref().map_or_else(|| args.paths.clone(), |run| verify::paths(args, run));
-    let mut sources = replay::open(&paths, &readers::Options { format, ..readers::Options::default() })?;
+    let found = replay::survey(&paths, &readers::Options { format, ..readers::Options::default() })?;
+    let (mut sources, others) = (found.sources, found.others);
+    tell_others(&others);
     sources.truncate(args.limit.unwrap_or(usize::MAX));
     if sources.is_empty() {
         bail!("nothing to replay was found under the given paths");
@@ -124,12 +128,34 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     }
     let seconds = clock.now().since(begun).as_secs_f64();
     let versions = Versions::new(rests, &outcomes);
-    write(args, &outcomes, versions, seconds, &writer)?;
+    write(args, &outcomes, OtherFiles::new(&others), versions, seconds, &writer)?;
     journal.end()?;
     if outcomes.iter().all(|o| !o.faults.is_empty() && o.events() == 0) {
         bail!("no source could be read");
     }
     Ok(())
+}
+
+/// Files named of those that are not replayed.
+const OTHERS_NAMED: usize = 5;
+
+/// Says which files are not replayed: those that cannot be read each with its fault, of the others how many and
+/// the first.
+fn tell_others(others: &[Other]) {
+    for why in others.iter().filter_map(|other| other.why.as_ref()) {
+        terminal::note(&why.to_string());
+    }
+    let unknown: Vec<_> = others.iter().filter(|o| o.why.is_none()).map(|o| o.path.display()).collect();
+    if unknown.is_empty() {
+        return;
+    }
+    let named: Vec<String> = unknown.iter().take(OTHERS_NAMED).map(ToString::to_string).collect();
+    let more = match unknown.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let (count, named) = (unknown.len(), named.join(", "));
+    terminal::note(&format!("{count} files hold no stay of a format known here and are not replayed: {named}{more}"));
 }
 
 /// The journal of the output folder, and what an interrupted replay has done.
@@ -146,6 +172,7 @@ fn journal(args: &Args, of: &str) -> anyhow::Result<(Journal, BTreeMap<usize, Ou
 fn write(
     args: &Args,
     outcomes: &[Outcome],
+    others: OtherFiles,
     versions: Versions,
     seconds: f64,
     writer: &bedwatch_inference::writer::Writer,
@@ -155,7 +182,7 @@ fn write(
     let sha256 = replay::write_lines(&alerts, &args.out.join("alerts.ndjson"))?;
     replay::write_lines(&replay::ledger(outcomes), &args.out.join("withheld.ndjson"))?;
     replay::risks::write(outcomes, &args.out.join("risks.parquet"))?;
-    let metrics = metrics::of(outcomes, &alerts, &sha256, versions, writer.lexicon());
+    let metrics = metrics::of(outcomes, others, &alerts, &sha256, versions, writer.lexicon());
     std::fs::write(args.out.join("metrics.json"), serde_json::to_string_pretty(&metrics)? + "\n")?;
     std::fs::write(args.out.join("report.html"), report::html(outcomes, &alerts, &metrics))?;
     tables::write(&metrics.validation, outcomes, &args.out)?;

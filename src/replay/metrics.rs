@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use bedwatch_inference::{check, lexicon::Lexicon};
+use bedwatch_replay_data::readers::Other;
 use bedwatch_schemas::{
     NOTICE,
     alert::{Alert, Phase},
@@ -32,6 +33,8 @@ pub struct Metrics {
     pub sources: usize,
     /// Sources with faults.
     pub sources_with_faults: usize,
+    /// Files under the paths that hold no stay known, and those among them that cannot be read.
+    pub other_files: OtherFiles,
     /// Records read.
     pub records: u64,
     /// Events by stream.
@@ -84,6 +87,25 @@ pub struct Metrics {
     pub versions: Versions,
 }
 
+/// Files under the paths that hold no stay known: a page about the set, an annotation, or a stay of which
+/// nothing is left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct OtherFiles {
+    /// All of them.
+    pub count: usize,
+    /// What is wrong with each that is of a format known and cannot be read, by name and place.
+    pub refused: Vec<String>,
+}
+
+impl OtherFiles {
+    /// Of a survey of the paths.
+    #[must_use]
+    pub fn new(others: &[Other]) -> Self {
+        let refused = others.iter().filter_map(|other| other.why.as_ref());
+        Self { count: others.len(), refused: refused.map(ToString::to_string).collect() }
+    }
+}
+
 /// Numbers of one head against the labels: of every labelled hour, or (death) of every stay by its last
 /// risk.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -124,6 +146,7 @@ pub struct HeadMetrics {
 #[must_use]
 pub fn of(
     outcomes: &[Outcome],
+    other_files: OtherFiles,
     alerts: &[&Alert],
     sha256: &str,
     versions: Versions,
@@ -161,6 +184,7 @@ pub fn of(
         notice: NOTICE,
         sources: outcomes.len(),
         sources_with_faults: outcomes.iter().filter(|o| !o.faults.is_empty()).count(),
+        other_files,
         records: outcomes.iter().flat_map(|o| o.counters.records.values()).sum(),
         events_by_stream: events,
         units,

@@ -10,13 +10,13 @@ use std::{
 
 use anyhow::Context;
 use bedwatch_ingest::kafka::source::OwnedRecord;
-use bedwatch_replay_data::readers::{self, Availability, Item, Labels, MonitorAlarm, StaySource};
+use bedwatch_replay_data::readers::{self, Availability, Item, Labels, MonitorAlarm, Other, StaySource};
 use bedwatch_schemas::{
     event::{Event, Stream},
     time::ArrivalTime,
 };
 
-use super::ward;
+use super::{journal, ward};
 use crate::{engine::cell::Entry, recording, release::Release};
 
 /// Something to replay through one core.
@@ -228,7 +228,24 @@ fn entry(
 /// # Errors
 /// When a path cannot be read or holds nothing that is understood.
 pub fn open(paths: &[PathBuf], options: &readers::Options) -> anyhow::Result<Vec<Source>> {
-    let mut sources = Vec::new();
+    survey(paths, options).map(|found| found.sources)
+}
+
+/// What lies under the paths.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What can be replayed, in sorted order.
+    pub sources: Vec<Source>,
+    /// Files that hold nothing of it.
+    pub others: Vec<Other>,
+}
+
+/// [`open`], with the files that hold nothing to replay.
+///
+/// # Errors
+/// As [`open`].
+pub fn survey(paths: &[PathBuf], options: &readers::Options) -> anyhow::Result<Found> {
+    let Found { mut sources, mut others } = Found::default();
     for path in paths {
         if let Some(beds) = path.to_str().map(ward::parse).transpose()?.flatten() {
             sources.extend(beds.into_iter().map(Source::Bed));
@@ -243,9 +260,13 @@ pub fn open(paths: &[PathBuf], options: &readers::Options) -> anyhow::Result<Vec
             sources.push(Source::Recording { name, path: recorded });
             continue;
         }
-        sources.extend(readers::open(path, options)?.into_iter().map(Source::Stay));
+        let found = readers::survey(path, options)?;
+        sources.extend(found.stays.into_iter().map(Source::Stay));
+        // The journal of an interrupted replay is no file of its paths.
+        let is_ours = |other: &Other| other.path.file_name().is_some_and(|name| name == journal::FILE);
+        others.extend(found.others.into_iter().filter(|other| !is_ours(other)));
     }
-    Ok(sources)
+    Ok(Found { sources, others })
 }
 
 fn recording_at(path: &Path) -> Option<PathBuf> {

@@ -17,6 +17,8 @@ pub enum At {
     Table(&'static str),
     /// A line of a table of a folder, counted from 1.
     Row(&'static str, u64),
+    /// A data record, counted from 0, of one of several files of a table, counted from 1 in the order of names.
+    Part(u32, u64),
 }
 
 impl fmt::Display for At {
@@ -28,6 +30,7 @@ impl fmt::Display for At {
             At::Record(n) => write!(f, "record {n}"),
             At::Table(name) => f.write_str(name),
             At::Row(name, n) => write!(f, "{name} line {n}"),
+            At::Part(file, n) => write!(f, "part {file}, record {n}"),
         }
     }
 }

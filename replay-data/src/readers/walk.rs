@@ -13,11 +13,11 @@ use super::{
     cgm, csv,
     detect::detect_at,
     eicu,
-    error::{Error, Fault},
+    error::{At, Error, Fault},
     fhir::bulk,
     mimic, parquet,
     place::{Folder, Place},
-    safe, safe_name, wfdb,
+    safe_name, wfdb,
 };
 
 /// Folders deeper than this are not entered, so that a loop of links ends.
@@ -28,8 +28,27 @@ const MAX_DEPTH: usize = 16;
 pub struct Survey {
     /// The stays, in the order of their paths.
     pub stays: Vec<StaySource>,
-    /// Files that follow no format known, or not the one asked for.
-    pub others: Vec<PathBuf>,
+    /// Files that follow no format known, or not the one asked for, and those that cannot be read.
+    pub others: Vec<Other>,
+}
+
+/// A file, or a folder of tables, without a stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// Its path.
+    pub path: PathBuf,
+    /// What is wrong with it; `None` where it is merely of no format known.
+    pub why: Option<Error>,
+}
+
+impl Other {
+    fn unknown(path: &Path) -> Self {
+        Self { path: path.to_owned(), why: None }
+    }
+
+    fn refused(path: &Path, why: Error) -> Self {
+        Self { path: path.to_owned(), why: Some(why) }
+    }
 }
 
 /// The stays of a file, folder or archive, in sorted order. An archive (`.tar`, `.tar.gz`, `.tgz`,
@@ -61,11 +80,10 @@ pub fn survey(path: &Path, options: &Options) -> Result<Survey, Error> {
         let place = Place::from(path);
         let place = wfdb::header_beside(&place).unwrap_or(place);
         match options.format.map_or_else(|| detect_at(&place), Ok)? {
-            Format::Parquet => add_parquet(&mut found, vec![place], options)?,
+            Format::Parquet => add_parquet(&mut found, vec![place], options),
             format => add(&mut found, &place, format, options),
         }
-        tell_apart(&mut found.stays);
-        return Ok(found);
+        return some(found, &name);
     }
     let mut files = Vec::new();
     walk(path, 0, &mut files).map_err(|e| Error::io(&name, &e))?;
@@ -93,7 +111,14 @@ fn without_tables(
         let Some(format) = tables_in(&folder, options).filter(|_| !taken.contains_key(&path)) else {
             continue;
         };
-        add_tables(found, &folder, format, options)?;
+        if format == Format::FhirBulk && archive.is_some() {
+            let why = "a FHIR bulk export within an archive; unpack it and name its folder".to_owned();
+            return Err(Error::file(&safe_name(&path), Fault::Unsupported(why)));
+        }
+        // A folder fails alone.
+        if let Err(why) = add_tables(found, &folder, format, options) {
+            found.others.push(Other::refused(&path, why));
+        }
         let inner = mimic::FOLDERS.iter().filter(|_| format == Format::Mimic4);
         taken.extend(inner.map(|f| (path.join(f), format)));
         taken.insert(path, format);
@@ -117,7 +142,7 @@ fn packed(archive: Archive, options: &Options) -> Result<Survey, Error> {
     };
     let (hidden, files): (Vec<PathBuf>, Vec<PathBuf>) =
         archive.members().cloned().partition(|m| is_hidden(m));
-    let others = archive.others().iter().cloned().chain(hidden).collect();
+    let others = archive.others().iter().chain(&hidden).map(|p| Other::unknown(p)).collect();
     let mut found = Survey { others, ..Survey::default() };
     let files = without_tables(&mut found, files, archive.path(), Some(&archive), options)?;
     let places = files.into_iter().map(|m| Place::new(m, Some(archive.clone()))).collect();
@@ -138,20 +163,26 @@ fn several(mut found: Survey, places: Vec<Place>, name: &str, options: &Options)
             Some(Format::Parquet) => {
                 let is_first = |set: &Vec<Place>| set[0].path() == place.path();
                 if let Some(set) = sets.iter_mut().find(|set| is_first(set)) {
-                    add_parquet(&mut found, std::mem::take(set), options)?;
+                    add_parquet(&mut found, std::mem::take(set), options);
                     sets.retain(|set| !set.is_empty());
                 } else if repeated.iter().any(|p| p.path() == place.path()) {
-                    found.others.push(place.path().to_owned());
+                    found.others.push(Other::unknown(place.path()));
                 }
             }
             Some(format) => add(&mut found, place, *format, options),
             None if wfdb::header_beside(place).is_some() => {}
-            None => found.others.push(place.path().to_owned()),
+            None => found.others.push(Other::unknown(place.path())),
         }
     }
+    some(found, name)
+}
+
+/// What was found, each stay with a name of its own; without a stay the first fault of what holds none.
+fn some(mut found: Survey, name: &str) -> Result<Survey, Error> {
     tell_apart(&mut found.stays);
     if found.stays.is_empty() {
-        return Err(Error::file(name, Fault::Unrecognised));
+        let why = found.others.into_iter().find_map(|other| other.why);
+        return Err(why.unwrap_or_else(|| Error::file(name, Fault::Unrecognised)));
     }
     Ok(found)
 }
@@ -168,10 +199,9 @@ fn format_within(place: &Place, options: &Options) -> Option<Format> {
 /// The format of the tables that a folder holds.
 fn tables_in(folder: &Folder, options: &Options) -> Option<Format> {
     let is = |format: Format, holds: bool| holds.then_some(format);
-    let is_bulk = || folder.archive().is_none() && bulk::is_folder(folder.path());
     let found = is(Format::Eicu, eicu::is_folder(folder))
         .or_else(|| mimic::format_of(folder))
-        .or_else(|| is(Format::FhirBulk, is_bulk()))?;
+        .or_else(|| is(Format::FhirBulk, bulk::is_folder(folder)))?;
     options.format.is_none_or(|f| f == found).then_some(found)
 }
 
@@ -193,24 +223,34 @@ fn stays_table(path: &Path, options: &Options) -> Option<(Format, Folder)> {
     folders.into_iter().find_map(stands)
 }
 
-/// The stays of a folder of tables.
+/// The stays of a folder of tables; where not one can be read, its first fault.
 fn add_tables(found: &mut Survey, folder: &Folder, format: Format, options: &Options) -> Result<(), Error> {
     let refused = |fault| Error::file(&safe_name(folder.path()), fault);
-    let (names, path, tables): (Vec<String>, _, _) = match format {
+    let none = |at, fault| Error { stay: safe_name(folder.path()), at, fault };
+    let nobody = |of: &str| none(At::File, Fault::Missing(format!("a row of {of} that can be read")));
+    let first = |faults: &[(At, Fault)], of: &str| {
+        faults.first().map_or_else(|| nobody(of), |(at, fault)| none(*at, fault.clone()))
+    };
+    let (names, path, tables, why): (Vec<String>, _, _, _) = match format {
         Format::Eicu => {
             let tables = eicu::Tables::open(folder, options.base).map_err(refused)?;
-            (tables.names().collect(), tables.path(), Tables::Eicu(Arc::new(tables)))
+            let why = first(tables.faults(), "patient");
+            (tables.names().collect(), tables.path(), Tables::Eicu(Arc::new(tables)), why)
         }
         Format::FhirBulk => {
             let export = bulk::Export::open(folder.path(), options.base).map_err(refused)?;
-            let names = export.patients().iter().map(|id| safe(id.as_str())).collect();
-            (names, export.path(), Tables::FhirBulk(Arc::new(export)))
+            let names = numbered(&safe_name(folder.path()), export.patients().len()).collect();
+            (names, export.path(), Tables::FhirBulk(Arc::new(export)), nobody("Patient"))
         }
         _ => {
             let tables = mimic::Tables::open(folder, format).map_err(refused)?;
-            (tables.names().collect(), tables.path(), Tables::Mimic(Arc::new(tables)))
+            let why = first(tables.faults(), "ICUSTAYS");
+            (tables.names().collect(), tables.path(), Tables::Mimic(Arc::new(tables)), why)
         }
     };
+    if names.is_empty() {
+        return Err(why);
+    }
     found.stays.extend(names.into_iter().enumerate().map(|(series, name)| StaySource {
         name,
         path: path.clone(),
@@ -223,12 +263,28 @@ fn add_tables(found: &mut Survey, folder: &Folder, format: Format, options: &Opt
     Ok(())
 }
 
-/// The stays of Parquet tables that belong together, named by their patients.
-fn add_parquet(found: &mut Survey, places: Vec<Place>, options: &Options) -> Result<(), Error> {
-    let Some(first) = places.first().cloned() else { return Ok(()) };
-    let tables = parquet::Tables::open(places);
-    let tables = Arc::new(tables.map_err(|fault| Error::file(&safe_name(first.path()), fault))?);
-    let names = tables.patients().iter().map(|id| safe(id.as_str()));
+/// Names of stays that are told apart by numbers alone: a name is printed, and a patient's id is not.
+fn numbered(stem: &str, count: usize) -> impl Iterator<Item = String> {
+    (1..=count).map(move |number| format!("{stem}-{number:05}"))
+}
+
+/// The stays of Parquet tables that belong together, named by the file, or by the folder of several.
+fn add_parquet(found: &mut Survey, places: Vec<Place>, options: &Options) {
+    let Some(first) = places.first().cloned() else { return };
+    let folder = first.path().parent().filter(|folder| places.len() > 1 && folder.file_name().is_some());
+    let stem = safe_name(folder.unwrap_or(first.path()));
+    let refused = |place: &Place, fault| {
+        Other::refused(place.path(), Error::file(&safe_name(place.path()), fault))
+    };
+    let (tables, faults) = parquet::Tables::open(places);
+    found.others.extend(faults.into_iter().map(|(place, fault)| refused(&place, fault)));
+    if tables.patients().is_empty() {
+        let nobody = Fault::Missing("a row with a patient".to_owned());
+        found.others.extend(tables.places().map(|place| refused(place, nobody.clone())));
+        return;
+    }
+    let tables = Arc::new(tables);
+    let names = numbered(&stem, tables.patients().len());
     found.stays.extend(names.enumerate().map(|(series, name)| StaySource {
         name,
         path: tables.path(),
@@ -238,7 +294,6 @@ fn add_parquet(found: &mut Survey, places: Vec<Place>, options: &Options) -> Res
         archive: first.archive().cloned(),
         tables: Some(Tables::Parquet(tables.clone())),
     }));
-    Ok(())
 }
 
 fn add(found: &mut Survey, place: &Place, format: Format, options: &Options) {

@@ -87,6 +87,11 @@ impl Tables {
         file.map_or_else(|| self.folder.path().to_owned(), |file| file.path().to_owned())
     }
 
+    /// What is wrong with the table of stays.
+    pub(in crate::readers) fn faults(&self) -> &[Told] {
+        &self.faults
+    }
+
     /// The tables that are read, as files.
     pub(in crate::readers) fn files(&self) -> Vec<PathBuf> {
         let file = |table: Table| Some(table.file(&self.folder)?.path().to_owned());

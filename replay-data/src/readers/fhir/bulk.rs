@@ -15,8 +15,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    fs::{self, File},
-    io::{self, BufRead, BufReader, Seek, SeekFrom},
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
@@ -33,6 +33,7 @@ use crate::readers::{
     At, Error, Fault, Format, Item, Stay,
     indexed::MAX_RECORD,
     lines::{Line, Lines},
+    place::{Folder, Place},
     safe_name,
     spool::{OfStay, Sorter, Spool},
 };
@@ -70,48 +71,67 @@ pub(in crate::readers) fn is_file(path: &Path) -> bool {
 }
 
 /// The lines of a file, plain or packed.
-fn lines(path: &Path) -> io::Result<Lines<Box<dyn BufRead>>> {
-    let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
+fn lines(file: &Place) -> io::Result<Lines<Box<dyn BufRead>>> {
+    let mut file = BufReader::with_capacity(1 << 16, file.open()?);
     let packed = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     let input: Box<dyn BufRead> =
         if packed { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
     Ok(Lines::new(input, MAX_RECORD as usize))
 }
 
-fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if is_file(&path) && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
+/// The files of a folder that may be an export's, in the order of their names.
+fn files(folder: &Folder) -> Vec<Place> {
+    folder.files().into_iter().filter(|f| is_file(f.path()) && f.is_file()).collect()
 }
 
-/// The resource type of a file, where its first lines are all of one.
-fn type_of(path: &Path) -> Option<String> {
-    let mut found: Option<String> = None;
-    for line in lines(path).ok()?.take(HEAD_LINES) {
-        let Some(json) = line.ok()?.bytes.filter(|b| !b.trim_ascii().is_empty()) else { continue };
-        let Ok(Kind { resource_type, .. }) = serde_json::from_slice(&json) else { continue };
-        if resource_type.is_empty() || found.as_ref().is_some_and(|f| *f != resource_type) {
-            return None;
-        }
-        found = Some(resource_type);
+/// What the first lines of a file hold.
+#[derive(Debug, PartialEq, Eq)]
+enum Holds {
+    /// No line: servers write such files for types of which there is nothing. One that cannot be read so far
+    /// says as little.
+    Nothing,
+    /// Resources of one type.
+    One(String),
+    /// Resources of several types, or something else.
+    Other,
+}
+
+fn holds(file: &Place) -> Holds {
+    let mut found = Holds::Nothing;
+    let Ok(lines) = lines(file) else { return found };
+    for line in lines.take(HEAD_LINES) {
+        let Ok(line) = line else { break };
+        let Some(json) = line.bytes.filter(|b| !b.trim_ascii().is_empty()) else { continue };
+        // A line that is broken is told when the files are read; lines that are all broken are no resources.
+        let Ok(Kind { resource_type, .. }) = serde_json::from_slice(&json) else {
+            found = if found == Holds::Nothing { Holds::Other } else { found };
+            continue;
+        };
+        found = match found {
+            _ if resource_type.is_empty() => return Holds::Other,
+            Holds::One(before) if before != resource_type => return Holds::Other,
+            _ => Holds::One(resource_type),
+        };
     }
     found
 }
 
 /// Whether a folder is an export: files of one resource type each, of several types, patients among them.
-pub(in crate::readers) fn is_folder(folder: &Path) -> bool {
-    let Ok(files) = files(folder) else { return false };
+/// Empty files decide nothing.
+pub(in crate::readers) fn is_folder(folder: &Folder) -> bool {
+    let files = files(folder);
     if files.len() < 2 {
         return false;
     }
-    let types: Option<BTreeSet<String>> = files.iter().map(|f| type_of(f)).collect();
-    types.is_some_and(|types| types.len() > 1 && types.contains("Patient"))
+    let mut types = BTreeSet::new();
+    for file in &files {
+        match holds(file) {
+            Holds::Nothing => {}
+            Holds::One(of) => drop(types.insert(of)),
+            Holds::Other => return false,
+        }
+    }
+    types.len() > 1 && types.contains("Patient")
 }
 
 /// Where a resource stands, and when it could be known.
@@ -161,16 +181,18 @@ impl Export {
     /// Reads the patients of an export; a stay without any time of its own begins at `base`.
     pub(in crate::readers) fn open(folder: &Path, base: EventTime) -> Result<Self, Fault> {
         let io = |e: io::Error| Fault::Io(e.kind());
-        let files = files(folder).map_err(io)?;
+        let files = files(&folder.into());
         let mut patients = BTreeSet::new();
-        for file in files.iter().filter(|f| type_of(f).is_some_and(|t| t == "Patient")) {
+        for file in files.iter().filter(|f| holds(f) == Holds::One("Patient".to_owned())) {
             for line in lines(file).map_err(io)? {
-                // A line that names no patient is told of when the files are read.
-                let whose = line.map_err(io)?.bytes.and_then(|json| whose(&json).ok().flatten());
-                patients.extend(whose);
+                // A line that names no patient, or where a packed file breaks off, is told of when the files
+                // are read.
+                let Ok(line) = line else { break };
+                patients.extend(line.bytes.and_then(|json| whose(&json).ok().flatten()));
             }
         }
         let patients = patients.into_iter().collect();
+        let files = files.iter().map(|f| f.path().to_owned()).collect();
         Ok(Self { folder: folder.to_owned(), files, base, patients, sorted: OnceLock::new() })
     }
 
@@ -227,8 +249,7 @@ impl Pass<'_> {
         let mut head = BufReader::new(&bytes);
         if head.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
             let mut whole = tempfile::tempfile()?;
-            let copied = io::copy(&mut MultiGzDecoder::new(head), &mut io::BufWriter::new(&whole));
-            if copied.is_err() {
+            if !unpack(&mut MultiGzDecoder::new(head), &mut whole)? {
                 // What was unpacked stands; its last line, cut short, is told of like another.
                 let fault = Fault::Record("the packed file breaks off".into());
                 self.faults.push(Error { stay: safe_name(path), at: At::File, fault });
@@ -281,6 +302,22 @@ impl Pass<'_> {
         let length = json.len() as u64;
         self.sorter.push(&Word { stay: stay as u32, file, line: line.number, start, length, at, is_patient })
     }
+}
+
+/// Unpacks into a file; whether the packed bytes came to their end. A file that cannot be written is another
+/// error: a full disk is not the input's fault, and no line is lost to it.
+fn unpack(packed: &mut impl Read, whole: &mut impl Write) -> io::Result<bool> {
+    let mut bytes = vec![0; 1 << 16];
+    let is_whole = loop {
+        match packed.read(&mut bytes) {
+            Ok(0) => break true,
+            Ok(n) => whole.write_all(&bytes[..n])?,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break false,
+        }
+    };
+    whole.flush()?;
+    Ok(is_whole)
 }
 
 /// Whether a file begins with a byte-order mark.

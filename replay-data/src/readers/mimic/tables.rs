@@ -131,6 +131,11 @@ impl Tables {
         path.parent().filter(|_| is_within).map_or(path.clone(), Path::to_owned)
     }
 
+    /// What is wrong with the table of stays.
+    pub(in crate::readers) fn faults(&self) -> &[Told] {
+        &self.faults
+    }
+
     /// The tables that are read, as files.
     pub(in crate::readers) fn files(&self) -> Vec<PathBuf> {
         let file = |table: Table| Some(table.file(&self.folder, self.edition)?.path().to_owned());

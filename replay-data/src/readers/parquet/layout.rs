@@ -12,6 +12,8 @@ pub struct Layout {
     pub time: Time,
     /// What it says.
     pub says: Says,
+    /// Columns that bear a signal's name and hold neither numbers nor texts: they are not read.
+    pub unread: usize,
 }
 
 /// A column of times.
@@ -62,12 +64,17 @@ impl Layout {
         };
         let patient = find(&["patient", "patient_id"]).ok_or("it has no column patient")?;
         let moment = find(&["time", "at"]);
-        let signals = || {
-            let fields = schema.fields().iter().enumerate();
-            let numbers = fields.filter(|(_, f)| f.data_type().is_numeric());
-            let of_signal = numbers.filter_map(|(i, f)| Some((i, Signal::from_name(f.name())?)));
-            of_signal.collect::<Vec<_>>()
-        };
+        // Numbers, or texts of them.
+        let (signals, others): (Vec<_>, Vec<_>) = schema
+            .fields()
+            .iter()
+            .enumerate()
+            .filter_map(|(i, f)| Some((i, Signal::from_name(f.name())?)))
+            .partition(|(i, _)| {
+                let kind = schema.field(*i).data_type();
+                kind.is_numeric() || is_text(kind)
+            });
+        let mut unread = 0;
         let time = match (moment, find(&["minute"]), find(&["hour"])) {
             (Some(column), _, _) => {
                 let kind = schema.field(column).data_type();
@@ -89,9 +96,18 @@ impl Layout {
                 available: find(&["available_at", "arrival"]),
                 kind: find(&["kind"]).zip(find(&["action"])),
             },
-            _ => Says::Each(Some(signals()).filter(|s| !s.is_empty()).ok_or("it has no values")?),
+            _ if signals.is_empty() => return Err("it has no values"),
+            _ => {
+                unread = others.len();
+                Says::Each(signals)
+            }
         };
-        Ok(Self { patient, time, says })
+        Ok(Self { patient, time, says, unread })
+    }
+
+    /// Whether rows may say when they could first be known.
+    pub const fn tells_availability(&self) -> bool {
+        matches!(self.says, Says::One { available: Some(_), .. })
     }
 
     /// Every column that is read.
@@ -140,16 +156,18 @@ mod tests {
             ("time", text.clone()),
         ]);
         let says = Says::One { signal: 3, value: 0, unit: 1, available: None, kind: None };
-        assert_eq!(long, Ok(Layout { patient: 2, time: Time::Moment(4), says }));
+        assert_eq!(long, Ok(Layout { patient: 2, time: Time::Moment(4), says, unread: 0 }));
         let wide = of(&[
             ("patient", text.clone()),
             ("minute", DataType::Int64),
             ("heart_rate", DataType::Float32),
             ("glucose", text.clone()),
             ("lactate", number.clone()),
+            ("spo2", DataType::Boolean),
+            ("words", text.clone()),
         ]);
-        let says = Says::Each(vec![(2, Signal::HeartRate), (4, Signal::Lactate)]);
-        assert_eq!(wide, Ok(Layout { patient: 0, time: Time::Since(1, Span::minutes(1)), says }));
+        let says = Says::Each(vec![(2, Signal::HeartRate), (3, Signal::Glucose), (4, Signal::Lactate)]);
+        assert_eq!(wide, Ok(Layout { patient: 0, time: Time::Since(1, Span::minutes(1)), says, unread: 1 }));
         let cases: [(&[(&str, DataType)], &str); 6] = [
             (&[("time", time.clone()), ("heart_rate", number.clone())], "it has no column patient"),
             (&[("patient", text.clone()), ("heart_rate", number.clone())], "it has no column time"),

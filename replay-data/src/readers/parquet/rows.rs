@@ -2,6 +2,7 @@
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
+    buffer::NullBuffer,
     compute::{CastOptions, cast_with_options},
     datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType},
 };
@@ -37,36 +38,55 @@ impl Texts {
     }
 }
 
+/// A column of numbers of one kind, made of another.
+struct Cells {
+    cells: ArrayRef,
+    /// Where the original holds something.
+    told: Option<NullBuffer>,
+}
+
+impl Cells {
+    fn of(column: &ArrayRef, kind: &DataType, name: &'static str) -> Result<Self, Fault> {
+        Ok(Self { cells: cast(column, kind, name)?, told: column.logical_nulls() })
+    }
+
+    /// Whether the cell holds something that has no place in this kind.
+    fn is_lost(&self, row: usize) -> bool {
+        self.cells.is_null(row) && self.told.as_ref().is_none_or(|told| told.is_valid(row))
+    }
+}
+
 /// A column of times.
 enum Times {
-    Moments(ArrayRef),
+    Moments(Cells),
     Texts(Texts),
-    Steps(ArrayRef, Span),
+    Steps(Cells, Span),
 }
 
 impl Times {
     fn of(column: &ArrayRef, step: Option<Span>, name: &'static str) -> Result<Self, Fault> {
         if let Some(step) = step {
-            return Ok(Self::Steps(cast(column, &DataType::Int64, name)?, step));
+            return Ok(Self::Steps(Cells::of(column, &DataType::Int64, name)?, step));
         }
         if is_text(column.data_type()) {
             return Ok(Self::Texts(Texts::of(column, name)?));
         }
         // A time without a zone is taken as UTC.
         let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-        Ok(Self::Moments(cast(column, &utc, name)?))
+        Ok(Self::Moments(Cells::of(column, &utc, name)?))
     }
 
     /// The time of a row: none, or one that cannot be read.
     fn at(&self, row: usize) -> Option<Result<EventTime, ()>> {
         let micros = match self {
             Self::Texts(texts) => return texts.at(row).map(|text| stamps::iso(text).ok_or(())),
+            Self::Moments(cells) | Self::Steps(cells, _) if cells.is_lost(row) => None,
             Self::Moments(moments) => {
-                let moments = moments.as_primitive::<TimestampMicrosecondType>();
+                let moments = moments.cells.as_primitive::<TimestampMicrosecondType>();
                 moments.is_valid(row).then(|| Some(moments.value(row)))?
             }
             Self::Steps(steps, step) => {
-                let steps = steps.as_primitive::<Int64Type>();
+                let steps = steps.cells.as_primitive::<Int64Type>();
                 steps.is_valid(row).then(|| steps.value(row).checked_mul(step.0))?
             }
         };
@@ -78,7 +98,7 @@ impl Times {
 
 /// A column of values.
 enum Values {
-    Numbers(ArrayRef),
+    Numbers(Cells),
     Texts(Texts),
 }
 
@@ -86,7 +106,7 @@ impl Values {
     fn of(column: &ArrayRef, name: &'static str) -> Result<Self, Fault> {
         Ok(match column.data_type() {
             kind if is_text(kind) => Self::Texts(Texts::of(column, name)?),
-            kind if kind.is_numeric() => Self::Numbers(cast(column, &DataType::Float64, name)?),
+            kind if kind.is_numeric() => Self::Numbers(Cells::of(column, &DataType::Float64, name)?),
             _ => return Err(Fault::Header(format!("its column {name} holds no numbers"))),
         })
     }
@@ -94,8 +114,9 @@ impl Values {
     /// The value of a row; `None` where there is none (`NaN` is what some writers put there).
     fn at(&self, row: usize) -> Result<Option<f64>, Why> {
         let value = match self {
+            Self::Numbers(numbers) if numbers.is_lost(row) => return Err(Why::Number),
             Self::Numbers(numbers) => {
-                let numbers = numbers.as_primitive::<Float64Type>();
+                let numbers = numbers.cells.as_primitive::<Float64Type>();
                 numbers.is_valid(row).then(|| numbers.value(row))
             }
             Self::Texts(texts) => texts.at(row).map(|t| t.parse().map_err(|_| Why::Number)).transpose()?,
@@ -107,9 +128,9 @@ impl Values {
     }
 }
 
+/// A cell that has no place in the new kind is empty there: it alone is lost.
 fn cast(column: &ArrayRef, kind: &DataType, name: &'static str) -> Result<ArrayRef, Fault> {
-    let strict = CastOptions { safe: false, ..CastOptions::default() };
-    cast_with_options(column, kind, &strict)
+    cast_with_options(column, kind, &CastOptions { safe: true, ..CastOptions::default() })
         .map_err(|_| Fault::Header(format!("its column {name} is of a kind that is not read")))
 }
 

@@ -11,7 +11,9 @@ use super::{
     tables::Told,
     word::{Happening, Said, What, Word},
 };
-use crate::readers::{Error, Fault, Format, Item, Stay};
+use crate::readers::{Availability, Error, Fault, Format, Item, Stay};
+
+const COLUMN_NOT_READ: &str = "parquet.column_of_neither_numbers_nor_texts";
 
 /// Makes the stay.
 pub fn stay(
@@ -27,6 +29,14 @@ pub fn stay(
     let fault = |(at, fault): Told| Err(Error { stay: name.to_owned(), at, fault });
     items.extend(told.into_iter().map(fault));
     let mut stay = Stay::new(name, Format::Parquet, Box::new(std::iter::empty()));
+    // Without such a column no value says when it became known.
+    if !tables.tell_availability() {
+        stay.availability = Availability::EventTimeOnly;
+    }
+    // What is of no patient alone is counted with the first.
+    if number == 0 && tables.unread_columns() > 0 {
+        stay.counts.insert(COLUMN_NOT_READ, tables.unread_columns());
+    }
     let mut events = Vec::new();
     for word in words {
         match word.what {
@@ -35,7 +45,7 @@ pub fn stay(
             }
             What::Left(left) => *stay.counts.entry(left.reason()).or_default() += 1,
             What::Said(said) => {
-                let (stream, partition) = (Stream::Vitals, i32::from(word.file));
+                let (stream, partition) = (Stream::Vitals, word.file as i32);
                 let provenance = Provenance { stream, partition, offset: word.row as i64, part: word.part };
                 events.push(Event {
                     patient: patient.clone(),

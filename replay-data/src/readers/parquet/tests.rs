@@ -1,4 +1,4 @@
-use crate::readers::{Format, Item, Options, StaySource, open, scratch::Scratch, survey};
+use crate::readers::{Availability, Format, Item, Options, StaySource, open, scratch::Scratch, survey};
 use ::parquet::arrow::ArrowWriter;
 use arrow::{
     array::{
@@ -107,18 +107,23 @@ fn a_long_table() {
     );
     let found = survey(&path, &Options::default()).unwrap();
     let names: Vec<_> = found.stays.iter().map(|s| (s.name.as_str(), s.format)).collect();
-    assert_eq!(names, [("a", Format::Parquet), ("b", Format::Parquet)]);
+    // A name is printed: it holds no patient's id.
+    assert_eq!(names, [("x-00001", Format::Parquet), ("x-00002", Format::Parquet)]);
+    assert_eq!(found.stays[0].read().unwrap().availability, Availability::PartlyRecorded);
     assert_eq!(
         said(&found.stays[0]),
         [
-            "a, record 4: bad record: the patient is none, too long or holds a control character",
+            "x-00001, record 4: bad record: the patient is none, too long or holds a control character",
             "00:00:00 00:00:00 heart_rate 80.000 Final",
         ]
     );
     let second = said(&found.stays[1]);
     assert_eq!(
         second[..2],
-        ["b, record 5: bad record: the time is none", "b, record 6: bad record: the value is no number",]
+        [
+            "x-00002, record 5: bad record: the time is none",
+            "x-00002, record 6: bad record: the value is no number",
+        ]
     );
     // Available before its time: known at its time. 98.6 F are 37 C; lactate is mmol/L.
     assert_eq!(second[2], "00:00:00 00:00:00 temperature 37.000 Final");
@@ -164,8 +169,9 @@ fn units_that_are_not_told_or_do_not_fit_are_counted() {
     let sources = open(&path, &Options::default()).unwrap();
     assert_eq!(
         said(&sources[0]),
-        ["7, record 2: bad record: the time is none", "00:00:00 00:00:00 arterial_ph 7.500 Final",]
+        ["x-00001, record 2: bad record: the time is none", "00:00:00 00:00:00 arterial_ph 7.500 Final",]
     );
+    assert_eq!(sources[0].read().unwrap().availability, Availability::EventTimeOnly);
     let counts = sources[0].read().unwrap().counts;
     let want =
         [("parquet.no_unit", 1), ("parquet.unit_not_known", 1), ("parquet.unit_of_another_quantity", 1)];
@@ -185,18 +191,27 @@ fn a_wide_table_is_known_when_its_minute_is_over() {
             ("heart_rate", Arc::new(Float32Array::from(vec![Some(81.0), None, Some(1.0)])) as ArrayRef),
             ("resp_rate", Arc::new(Float32Array::from(vec![Some(14.0), None, Some(1.0)])) as ArrayRef),
             ("words", texts(&[Some("x"), None, None])),
+            // Texts of numbers are read, what is neither is counted.
+            ("spo2", texts(&[Some("97"), None, None])),
+            ("lactate", texts(&[Some("high"), None, None])),
+            ("etco2", Arc::new(BooleanArray::from(vec![Some(true), None, None])) as ArrayRef),
         ],
     );
     let sources = open(&path, &Options::default()).unwrap();
     assert_eq!(
         said(&sources[0]),
         [
-            "a, record 2: bad record: the time is none",
+            "x-00001, record 2: bad record: the time is none",
+            "x-00001, record 0: bad record: the value is no number",
             "00:02:00 00:01:00 heart_rate 81.000 Final",
             "00:02:00 00:01:00 resp_rate 14.000 Final",
+            "00:02:00 00:01:00 spo2 97.000 Final",
         ]
     );
-    assert_eq!(sources[0].read().unwrap().counts, [("parquet.row_without_values", 1)].into());
+    let stay = sources[0].read().unwrap();
+    let counts =
+        [("parquet.column_of_neither_numbers_nor_texts", 1), ("parquet.row_without_values", 1)];
+    assert_eq!((stay.counts, stay.availability), (counts.into(), Availability::EventTimeOnly));
 }
 
 /// What `features export` writes of a stay, read as one; its hours only repeat the rest.
@@ -241,8 +256,9 @@ fn the_tables_of_an_export_are_one_set() {
     );
     let found = survey(dir.path(), &Options::default()).unwrap();
     let names: Vec<_> = found.stays.iter().map(|s| s.name.as_str()).collect();
-    assert_eq!(names, ["a", "b"]);
-    let others: Vec<_> = found.others.iter().map(|p| p.file_name().unwrap().to_string_lossy()).collect();
+    assert_eq!(names, ["out-00001", "out-00002"]);
+    let others: Vec<_> =
+        found.others.iter().map(|o| o.path.file_name().unwrap().to_string_lossy()).collect();
     assert_eq!(others, ["eeg.parquet", "hours.parquet"]);
     assert_eq!(
         said(&found.stays[0]),
@@ -266,12 +282,12 @@ fn columns_of_another_kind_are_refused_by_name() {
         (
             "value",
             Arc::new(BooleanArray::from(vec![true])),
-            "x, file: bad header: its column value holds no numbers",
+            "x-00001, file: bad header: its column value holds no numbers",
         ),
         (
             "value",
             Arc::new(TimestampSecondArray::from(vec![1])),
-            "x, file: bad header: its column value holds no numbers",
+            "x-00001, file: bad header: its column value holds no numbers",
         ),
     ];
     for (name, column, want) in cases {
@@ -309,25 +325,119 @@ fn a_damaged_table_is_told_of() {
     );
     let whole = std::fs::read(&path).unwrap();
     let options = Options { format: Some(Format::Parquet), ..Options::default() };
+    // Rows that are told or counted, and faults; nothing where the file is refused.
     let read = |bytes: &[u8]| -> Option<(usize, usize)> {
         let path = dir.file("x.parquet", bytes);
-        let source = open(&path, &options).ok()?.into_iter().next()?;
-        let (mut events, mut faults) = (0, 0);
-        for item in source.read().ok()? {
-            match item {
-                Ok(_) => events += 1,
-                Err(_) => faults += 1,
+        let (mut rows, mut faults) = (0, 0);
+        for source in open(&path, &options).ok()? {
+            let stay = source.read().ok()?;
+            rows += stay.counts.values().sum::<u64>() as usize;
+            for item in stay {
+                match item {
+                    Ok(_) => rows += 1,
+                    Err(_) => faults += 1,
+                }
             }
         }
-        Some((events, faults))
+        Some((rows, faults))
     };
     assert_eq!(read(&whole), Some((rows, 0)));
     for end in (0..whole.len()).step_by(61) {
         assert_eq!(read(&whole[..end]), None, "cut at {end}");
         let mut damaged = whole.clone();
         damaged[end] ^= 0x55;
-        if let Some((events, faults)) = read(&damaged) {
-            assert!(events + faults > 0, "byte {end}");
+        if let Some((told, faults)) = read(&damaged) {
+            assert!(told == rows || faults > 0, "byte {end}: {told} of {rows} rows, no fault");
         }
     }
+}
+
+/// A wide table of one row for each patient.
+fn wide(dir: &Scratch, name: &str, patients: &[&str], second: i64) -> PathBuf {
+    let column = |_: &&str| Some(second);
+    write(
+        dir,
+        name,
+        &[
+            ("patient", texts(&patients.iter().copied().map(Some).collect::<Vec<_>>())),
+            ("time", times(&patients.iter().map(column).collect::<Vec<_>>())),
+            ("heart_rate", numbers(&vec![Some(80.0); patients.len()])),
+        ],
+    )
+}
+
+#[test]
+fn the_parts_of_a_table_are_one_set_and_tables_of_other_names_are_others() {
+    let cases: [(&[&str], &[&str]); 5] = [
+        (&["set/part-0.parquet", "set/part-1.parquet"], &["set-00001", "set-00002"]),
+        (&["set/2019.parquet", "set/2020.parquet"], &["set-00001", "set-00002"]),
+        (&["set/part-9-a.parquet", "set/part-10-a.parquet"], &["set-00001", "set-00002"]),
+        (&["set/north.parquet", "set/south.parquet"], &["north-00001", "south-00001", "south-00002"]),
+        (&["one/part-0.parquet", "two/part-0.parquet"], &["part-0-00001", "part-0-00001~2", "part-0-00002"]),
+    ];
+    for (files, want) in cases {
+        let dir = Scratch::new("parquet");
+        wide(&dir, files[0], &["a"], 60);
+        wide(&dir, files[1], &["a", "b"], 0);
+        let sources = open(dir.path(), &Options::default()).unwrap();
+        let names: Vec<_> = sources.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(names, want, "{files:?}");
+        if want.len() == 2 {
+            let beats = |clock: &str| format!("{clock} {clock} heart_rate 80.000 Final");
+            assert_eq!(said(&sources[0]), [beats("00:00:00"), beats("00:01:00")], "{files:?}");
+            assert_eq!(sources[0].files().len(), 2);
+        }
+    }
+    // Other columns are another table.
+    let dir = Scratch::new("parquet");
+    wide(&dir, "set/part-0.parquet", &["a"], 60);
+    write(
+        &dir,
+        "set/part-1.parquet",
+        &[("patient", texts(&[Some("a")])), ("time", times(&[Some(0)])), ("spo2", numbers(&[Some(97.0)]))],
+    );
+    assert_eq!(open(dir.path(), &Options::default()).unwrap().len(), 2);
+}
+
+/// A time that has no place on the axis, one that is none, and one that is: only the first two rows are lost.
+#[test]
+fn a_cell_that_cannot_be_held_is_a_fault_of_its_row() {
+    let dir = Scratch::new("parquet");
+    let secs = TimestampSecondArray::from(vec![Some(i64::MAX / 1_000), None, Some(1_767_225_600)]);
+    let path = write(
+        &dir,
+        "x.parquet",
+        &[
+            ("patient", texts(&[Some("a"), Some("a"), Some("b")])),
+            ("time", Arc::new(secs) as ArrayRef),
+            ("heart_rate", numbers(&[Some(80.0); 3])),
+        ],
+    );
+    let sources = open(&path, &Options::default()).unwrap();
+    let fault = |row: usize| format!("x-00001, record {row}: bad record: the time is none");
+    assert_eq!(said(&sources[0]), [fault(0), fault(1)]);
+    assert_eq!(said(&sources[1]), ["00:00:00 00:00:00 heart_rate 80.000 Final"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_fails_alone_and_is_told() {
+    let dir = Scratch::new("parquet");
+    wide(&dir, "good.parquet", &["a"], 0);
+    wide(&dir, "part-0.parquet", &["a"], 0);
+    let whole = std::fs::read(wide(&dir, "part-1.parquet", &["a"], 60)).unwrap();
+    dir.file("part-1.parquet", &whole[..whole.len() - 9]);
+    wide(&dir, "nobody.parquet", &[], 0);
+    let asked = Options { format: Some(Format::Parquet), ..Options::default() };
+    let found = survey(dir.path(), &asked).unwrap();
+    let names: Vec<_> = found.stays.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["good-00001", "part-0-00001"]);
+    let why: Vec<_> = found.others.iter().map(|o| o.why.as_ref().unwrap().to_string()).collect();
+    let want = [
+        "nobody, file: missing: a row with a patient",
+        "part-1, file: bad header: its footer cannot be read as Parquet",
+    ];
+    assert_eq!(why, want);
+    // Alone it is the error.
+    let alone = open(&dir.path().join("nobody.parquet"), &Options::default()).unwrap_err();
+    assert_eq!(alone.to_string(), want[0]);
 }

@@ -16,7 +16,7 @@ pub struct Word {
     /// The stay's number.
     pub stay: u32,
     /// The file's number within its set.
-    pub file: u8,
+    pub file: u32,
     /// The row within the file, from 0.
     pub row: u64,
     /// The column, of a row that says several things.

@@ -62,7 +62,9 @@ fn a_stay_a_patient_in_the_order_of_availability() {
     dir.file("export.log", b"not a file of the export");
     let found = survey(dir.path(), &Options::default()).unwrap();
     let names: Vec<_> = found.stays.iter().map(|s| (s.name.as_str(), s.format)).collect();
-    assert_eq!(names, [("a", Format::FhirBulk), ("b", Format::FhirBulk)]);
+    let folder = safe_name(dir.path());
+    let want = [format!("{folder}-00001"), format!("{folder}-00002")];
+    assert_eq!(names, [(want[0].as_str(), Format::FhirBulk), (want[1].as_str(), Format::FhirBulk)]);
     assert_eq!(found.others.len(), 1);
     let first = records(&found.stays[0]);
     let faults: Vec<_> = first.iter().filter(|(at, _)| at.is_empty()).map(|(_, why)| why.as_str()).collect();
@@ -104,14 +106,81 @@ fn a_folder_of_mixed_files_is_no_export() {
     let mixed = PATIENTS.lines().next().unwrap().to_owned() + "\n" + &observation("b", "");
     dir.file("one.ndjson", mixed.as_bytes());
     dir.file("Observation.ndjson", observation("b", "").as_bytes());
-    assert!(!is_folder(dir.path()));
+    let is_folder = |dir: &Scratch| is_folder(&dir.path().into());
+    assert!(!is_folder(&dir));
     let one = Scratch::new("bulk");
     one.file("Patient.ndjson", PATIENTS.as_bytes());
-    assert!(!is_folder(one.path()));
+    assert!(!is_folder(&one));
     one.file("Patient.2.ndjson", PATIENTS.as_bytes());
-    assert!(!is_folder(one.path()), "patients alone are no stays");
+    assert!(!is_folder(&one), "patients alone are no stays");
     one.file("Observation.ndjson", observation("b", "").as_bytes());
-    assert!(is_folder(one.path()));
+    assert!(is_folder(&one));
+    one.file("text.ndjson", b"no resource\n");
+    assert!(!is_folder(&one), "a file of something else");
+}
+
+/// Servers write a file for every type that was asked for, also where there is nothing of it.
+#[test]
+fn a_file_without_a_resource_decides_nothing() {
+    let cut = &packed(&observation("a", ""))[..12];
+    let cases: [(&str, &[u8]); 5] = [
+        ("Condition.ndjson", b""),
+        ("Condition.ndjson", b"\n \n"),
+        ("Condition.ndjson.gz", b""),
+        ("Condition.ndjson.gz", &packed("")),
+        ("Condition.ndjson.gz", cut),
+    ];
+    for (name, bytes) in cases {
+        let dir = Scratch::new("bulk");
+        dir.file("Patient.ndjson", PATIENTS.as_bytes());
+        dir.file("Observation.ndjson", observation("b", "").as_bytes());
+        dir.file(name, bytes);
+        let found = survey(dir.path(), &Options::default()).unwrap();
+        let formats: Vec<_> = found.stays.iter().map(|s| s.format).collect();
+        assert_eq!(formats, [Format::FhirBulk; 2], "{name}: {bytes:?}");
+        assert!(found.others.is_empty(), "{:?}", found.others);
+    }
+}
+
+/// Unpacked it would be read; a mixture of the files as one stay would be another patient's.
+#[test]
+fn an_export_in_an_archive_is_refused_by_name() {
+    let dir = Scratch::new("bulk");
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, text) in
+        [("set/Patient.ndjson", PATIENTS.to_owned()), ("set/Observation.ndjson", observation("b", ""))]
+    {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, text.as_bytes()).unwrap();
+    }
+    let path = dir.file("export.tar", &tar.into_inner().unwrap());
+    let error = survey(&path, &Options::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "set, file: not supported: a FHIR bulk export within an archive; unpack it and name its folder"
+    );
+}
+
+#[test]
+fn what_breaks_off_is_told_apart_from_what_cannot_be_written() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let whole = packed("0123456789");
+    let mut out = Vec::new();
+    assert!(unpack(&mut MultiGzDecoder::new(&whole[..]), &mut out).unwrap());
+    assert_eq!(out, b"0123456789");
+    assert!(!unpack(&mut MultiGzDecoder::new(&whole[..whole.len() - 4]), &mut out).unwrap());
+    let full = unpack(&mut MultiGzDecoder::new(&whole[..]), &mut Full).unwrap_err();
+    assert_eq!(full.kind(), io::ErrorKind::StorageFull);
 }
 
 #[test]
