@@ -210,6 +210,7 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
         fold(&mut core, cell, told, &mut outcome);
     }
     outcome.monitor_alarms = judge.finish(&core);
+    outcome.monitor_unused = monitor::unused(&core);
     outcome.sepsis3 = retrospect.map(Retrospect::finish);
     outcome.finish(&core, *data.finalize().as_bytes());
     outcome

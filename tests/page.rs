@@ -38,12 +38,16 @@ fn a_report_opens_offline_without_a_word_on_the_console() {
         (1, &["http://example.invalid/x.png".to_owned()][..])
     );
 
+    std::fs::write(folder.join("wide.html"), "<!doctype html><p style='width:2000px'>wide").unwrap();
+    assert!(overhang(&chromium, &folder, &folder.join("wide.html")) > 1_000);
+
     let psv = Path::new(env!("CARGO_MANIFEST_DIR")).join("replay-data/samples/psv");
     let ward = Path::new("ward:beds=3,history=4h,live=2m,rate=0.5");
     replay(&[ward, &psv], &folder.join("out"), &[]);
     let seen = look(&chromium, &folder, &folder.join("out/report.html"));
     assert!(seen.dom.contains("What this rests on") && seen.dom.contains("</html>"), "not the whole page");
     assert_eq!((seen.console, seen.outside), (Vec::new(), Vec::new()));
+    assert_eq!(overhang(&chromium, &folder, &folder.join("out/report.html")), 0, "wider than its window");
 }
 
 /// What a browser made of a page.
@@ -54,6 +58,16 @@ struct Seen {
     /// Addresses outside that the page asked for. The browser itself asks for some of its own, on behalf of
     /// no page.
     outside: Vec<String>,
+}
+
+/// By how many pixels a page is wider than its window: a copy of it measures itself.
+fn overhang(chromium: &Path, folder: &Folder, page: &Path) -> i64 {
+    const MEASURE: &str = "<script>{const page = document.documentElement; page.dataset.overhang = page.scrollWidth - page.clientWidth}</script>";
+    let copy = folder.join("measured.html");
+    std::fs::write(&copy, std::fs::read_to_string(page).unwrap() + MEASURE).unwrap();
+    let dom = look(chromium, folder, &copy).dom;
+    let said = dom.split_once("data-overhang=\"").expect("the copy measured itself").1;
+    said.split_once('"').unwrap().0.parse().unwrap()
 }
 
 /// Opens a page with every address unresolvable.

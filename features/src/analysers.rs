@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cardiac::{
         self, Cardiac,
-        ventricular::{Evidence, Ventricular},
+        ventricular::{Counts, Evidence, Ventricular},
     },
     eeg::{self, Eeg},
     glucose::Glucose,
@@ -63,6 +63,12 @@ impl Analysers {
     #[must_use]
     pub fn ventricular_evidence(&self, at: EventTime) -> Option<Evidence> {
         Some(self.ventricular.as_ref()?.evidence(at))
+    }
+
+    /// What of ECG and pulses could not be followed for runs.
+    #[must_use]
+    pub fn ventricular_counts(&self) -> Counts {
+        self.ventricular.as_ref().map_or_else(Counts::default, |runs| runs.counts())
     }
 
     /// A reading of sensor glucose.

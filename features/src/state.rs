@@ -24,7 +24,7 @@ pub use applied::Applied;
 
 use crate::{
     analysers::Analysers,
-    cardiac::ventricular::Evidence,
+    cardiac::ventricular::{Counts, Evidence},
     config::Config,
     freshness::Feeds,
     grid::{Grid, start_of},
@@ -287,6 +287,12 @@ impl PatientState {
     #[must_use]
     pub fn ventricular(&self, at: EventTime) -> Option<Evidence> {
         self.analysers.ventricular_evidence(at)
+    }
+
+    /// What of ECG and pulses could not be followed for such runs.
+    #[must_use]
+    pub fn ventricular_counts(&self) -> Counts {
+        self.analysers.ventricular_counts()
     }
 
     fn scores(&self, frame: &FeatureFrame) -> Vec<bedwatch_schemas::score::Score> {

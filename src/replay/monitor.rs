@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use bedwatch_features::cardiac::ventricular::{BOUNDS, Evidence, Support};
+use bedwatch_features::cardiac::ventricular::{BOUNDS, Counts, Evidence, Support};
 use bedwatch_replay_data::readers::{AlarmKind, MonitorAlarm};
 use bedwatch_schemas::{
     event::{Body, Modality},
@@ -35,6 +35,18 @@ pub struct Judged {
     pub evidence: Option<Evidence>,
     /// The last seconds before it.
     pub strip: Vec<Trace>,
+}
+
+/// What of a source's ECG and pulses could not be looked at, over its patients.
+pub(super) fn unused(core: &Core) -> Counts {
+    let mut all = Counts::default();
+    for counts in core.patients().values().map(|p| p.state.ventricular_counts()) {
+        all.overlap_samples += counts.overlap_samples;
+        all.gap_samples += counts.gap_samples;
+        all.resets += counts.resets;
+        all.refused_blocks += counts.refused_blocks;
+    }
+    all
 }
 
 /// One channel of a strip, up to the alarm.

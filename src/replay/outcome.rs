@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bedwatch_features::cardiac::ventricular::Counts;
 use bedwatch_replay_data::readers::{Availability, Labels};
 use bedwatch_schemas::{
     alert::Alert,
@@ -146,6 +147,8 @@ pub struct Outcome {
     pub labels: Option<Labels>,
     /// Alarms of the bedside monitor, with what the engine says of each.
     pub monitor_alarms: Vec<Judged>,
+    /// What of ECG and pulses could not be looked at for them.
+    pub monitor_unused: Counts,
     /// Sepsis-3 as the stay's records tell it afterwards.
     pub sepsis3: Option<Sepsis3>,
     /// The operating points in force, by head.
@@ -182,6 +185,7 @@ impl Outcome {
             readings: BTreeMap::new(),
             labels: None,
             monitor_alarms: Vec::new(),
+            monitor_unused: Counts::default(),
             sepsis3: None,
             operating_points: BTreeMap::new(),
             span: None,

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use self::channel::Channel;
 use super::RATE_HZ;
-use crate::timeline::{Counts, Timeline};
+use crate::timeline::Timeline;
 
 mod channel;
 mod rhythm;
@@ -29,6 +29,7 @@ mod usual;
 #[cfg(test)]
 mod tests;
 
+pub use crate::timeline::Counts;
 pub use rule::{BOUNDS, Bounds, Support};
 
 /// What is looked at before a moment, seconds: an alarm may come up to ten seconds after its run began
@@ -38,6 +39,9 @@ pub const WINDOW_SECS: usize = 14;
 const STALE_AFTER: Span = Span::secs(2);
 /// Gaps up to this are missing samples, longer ones a new beginning.
 const LONGEST_GAP_SECS: f64 = 5.0;
+/// Feeds of one modality followed at a time: a bed may have several devices, and a broken one any number of
+/// rates.
+const MAX_FEEDS: usize = 4;
 /// What is left out of a stretch at both ends: the QRS of the usual beats around it, seconds.
 const MARGIN_SECS: f64 = 0.1;
 
@@ -62,12 +66,12 @@ pub struct Evidence {
 /// the stream is cut into blocks.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ventricular {
-    /// In the order of modalities.
+    /// In the order of modalities. Of one there may be several: leads of two devices, at two rates.
     feeds: Vec<(Modality, Feed)>,
     counts: Counts,
 }
 
-/// The channels of one kind of block.
+/// The channels of one kind of block: of one modality, rate and set of labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Feed {
     timeline: Timeline,
@@ -96,36 +100,51 @@ impl Ventricular {
             return;
         }
         let modality = block.kind.modality();
-        let place = self.feeds.binary_search_by_key(&modality, |feed| feed.0);
-        let i = place.unwrap_or_else(|i| {
-            self.feeds.insert(i, (modality, Feed::new(block)));
-            i
-        });
-        let feed = &mut self.feeds[i].1;
-        if !feed.fits(block) {
-            self.counts.resets += 1;
-            *feed = Feed::new(block);
+        let fits = |(of, feed): &(Modality, Feed)| *of == modality && feed.fits(block);
+        let i = self.feeds.iter().position(fits).unwrap_or_else(|| self.begin(modality, block));
+        self.feeds[i].1.push(block, &mut self.counts);
+    }
+
+    /// A new feed and its place. It takes that of feeds of its modality which ended long before, and where
+    /// there are too many of the one that ended first.
+    fn begin(&mut self, modality: Modality, block: &WaveformBlock) -> usize {
+        let before = self.feeds.len();
+        let has_ended = |feed: &Feed| block.start.since(feed.end()).as_secs_f64() > LONGEST_GAP_SECS;
+        self.feeds.retain(|(of, feed)| *of != modality || !has_ended(feed));
+        let own = || self.feeds.iter().enumerate().filter(|(_, (of, _))| *of == modality);
+        if own().count() >= MAX_FEEDS {
+            let first = own().min_by_key(|(_, (_, feed))| feed.end()).map(|(i, _)| i);
+            if let Some(i) = first {
+                self.feeds.remove(i);
+            }
         }
-        feed.push(block, &mut self.counts);
+        self.counts.resets += (before - self.feeds.len()) as u64;
+        let place = self.feeds.partition_point(|(of, _)| *of <= modality);
+        self.feeds.insert(place, (modality, Feed::new(block)));
+        place
     }
 
     /// What the window before `at` showed, of channels that reach up to it.
     #[must_use]
     pub fn evidence(&self, at: EventTime) -> Evidence {
-        let usable = |is_ecg: bool| -> Vec<&Channel> {
-            let feeds = self.feeds.iter().filter(move |(m, feed)| {
+        // Each with the place of its feed.
+        let usable = |is_ecg: bool| -> Vec<(usize, &Channel)> {
+            let feeds = self.feeds.iter().enumerate().filter(move |(_, (m, feed))| {
                 (*m == Modality::Ecg) == is_ecg && at.since(feed.end()) <= STALE_AFTER
             });
-            feeds.flat_map(|(_, feed)| &feed.channels).filter(|c| c.is_usable()).collect()
+            let channels = feeds.flat_map(|(i, (_, feed))| feed.channels.iter().map(move |c| (i, c)));
+            channels.filter(|(_, c)| c.is_usable()).collect()
         };
         let (leads, pulses) = (usable(true), usable(false));
-        let shortest = |channels: &[&Channel]| {
-            let of = channels.iter().map(|c| (c.interruption(), c.secs(c.interruption())));
-            of.min_by(|a, b| a.1.total_cmp(&b.1))
+        let shortest = |channels: &[(usize, &Channel)]| {
+            let of = channels.iter().map(|(i, c)| (*i, c.interruption(), c.secs(c.interruption())));
+            of.min_by(|a, b| a.2.total_cmp(&b.2))
         };
         let ecg = shortest(&leads);
-        let rhythm = ecg.and_then(|(stretch, _)| {
-            // Leads of one block are in step: a sample number is the same moment in each.
+        let rhythm = ecg.and_then(|(feed, stretch, _)| {
+            // Leads of one block are in step: a sample number is the same moment in each, but not in those of
+            // another feed.
+            let leads: Vec<&Channel> = leads.iter().filter(|(i, _)| *i == feed).map(|(_, c)| *c).collect();
             let margin = MARGIN_SECS * leads.first()?.rate_hz();
             let lines: Vec<(Vec<f32>, f64)> =
                 leads.iter().map(|lead| lead.line(stretch.from + margin, stretch.to - margin)).collect();
@@ -135,8 +154,8 @@ impl Ventricular {
         Evidence {
             ecg_leads: leads.len(),
             pulses: pulses.len(),
-            ecg_interruption_secs: ecg.map(|e| e.1),
-            pulse_interruption_secs: shortest(&pulses).map(|p| p.1),
+            ecg_interruption_secs: ecg.map(|e| e.2),
+            pulse_interruption_secs: shortest(&pulses).map(|p| p.2),
             rhythm: rhythm.map(|r| r.strength),
             rhythm_per_min: rhythm.map(|r| r.rate_per_min),
         }
@@ -144,11 +163,9 @@ impl Ventricular {
 
     /// Takes over what a record that was the same person has and this one has not.
     pub fn absorb(&mut self, other: Self) {
-        for (modality, feed) in other.feeds {
-            if let Err(i) = self.feeds.binary_search_by_key(&modality, |f| f.0) {
-                self.feeds.insert(i, (modality, feed));
-            }
-        }
+        let own: Vec<Modality> = self.feeds.iter().map(|feed| feed.0).collect();
+        self.feeds.extend(other.feeds.into_iter().filter(|feed| !own.contains(&feed.0)));
+        self.feeds.sort_by_key(|feed| feed.0);
     }
 }
 

@@ -24,6 +24,13 @@ pub(super) fn write(out: &mut String, validation: &Validation, outcomes: &[Outco
         study.window_secs, bounds.ecg_interruption_secs, bounds.pulse_interruption_secs, bounds.rhythm
     );
     figures(out, study);
+    if study.refused_blocks + study.resets > 0 {
+        let _ = write!(
+            out,
+            "<p>{} blocks of ECG and pulses could not be looked at, {} feeds were begun anew.</p>",
+            study.refused_blocks, study.resets
+        );
+    }
     if study.without_truth + study.not_judged > 0 {
         let _ = write!(
             out,

@@ -45,6 +45,10 @@ pub struct MonitorStudy {
     pub without_truth: usize,
     /// Alarms of other kinds, which nothing here judges.
     pub not_judged: usize,
+    /// Blocks of ECG and pulses that could not be looked at.
+    pub refused_blocks: u64,
+    /// Feeds of these that were begun anew, so that what was usual had to be learned again.
+    pub resets: u64,
     /// Every alarm, in the order of the sources.
     pub rows: Vec<Row>,
 }
@@ -97,6 +101,7 @@ pub fn study(outcomes: &[Outcome]) -> Option<MonitorStudy> {
             by_support.entry(support.name()).or_default()[usize::from(!truth)] += 1;
         }
     }
+    let with_alarms = || outcomes.iter().filter(|o| !o.monitor_alarms.is_empty());
     let resamples = Resamples::new(told.len().max(1), told.len());
     Some(MonitorStudy {
         caution: CAUTION,
@@ -119,6 +124,8 @@ pub fn study(outcomes: &[Outcome]) -> Option<MonitorStudy> {
         by_support,
         without_truth: judged().filter(|(_, truth)| truth.is_none()).count(),
         not_judged: rows.iter().filter(|r| r.support.is_none()).count(),
+        refused_blocks: with_alarms().map(|o| o.monitor_unused.refused_blocks).sum(),
+        resets: with_alarms().map(|o| o.monitor_unused.resets).sum(),
         rows,
     })
 }
@@ -180,6 +187,7 @@ pub fn sentence(study: &MonitorStudy) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use bedwatch_features::cardiac::ventricular::Counts;
     use bedwatch_replay_data::readers::{AlarmKind, MonitorAlarm};
     use bedwatch_schemas::time::EventTime;
 
@@ -218,6 +226,7 @@ pub(crate) mod tests {
             .map(|(i, judged)| Outcome {
                 name: format!("v{i}"),
                 monitor_alarms: vec![judged],
+                monitor_unused: Counts { refused_blocks: 2, resets: 1, ..Counts::default() },
                 ..testing::outcome()
             })
             .collect()
@@ -234,6 +243,7 @@ pub(crate) mod tests {
         assert!((score.value - 13.0 / (13.0 + 4.0 + 5.0)).abs() < 1e-12);
         assert!(score.low < score.value && score.value < score.high);
         assert_eq!(study.rows.len(), 21);
+        assert_eq!((study.refused_blocks, study.resets), (42, 21));
         assert!(sentence(&study).starts_with(
             "18 ventricular tachycardia alarms: 6 of 10 false ones contradicted (60 %, 31 to 83), 1 of 8 true ones (12 %, 2 to 47), score 0.591"
         ), "{}", sentence(&study));

@@ -204,7 +204,38 @@ fn what_cannot_be_used_is_counted() {
     runs.push(&block(WaveformKind::Ecg, 99.0, 250.0, &[&line[..1_000]]));
     assert_eq!(runs.evidence(at(103.0)).ecg_leads, 0, "four seconds after a long gap");
     runs.push(&block(WaveformKind::Ecg, 103.0, 500.0, &[&line]));
-    assert_eq!(runs.counts().resets, 1);
+    assert_eq!(runs.counts().resets, 0, "a second feed");
+    runs.push(&block(WaveformKind::Ecg, 200.0, 125.0, &[&line]));
+    assert_eq!(runs.counts().resets, 2, "both have ended");
+    for (i, hz) in [100.0, 150.0, 200.0, 225.0, 300.0].into_iter().enumerate() {
+        runs.push(&block(WaveformKind::Ecg, 360.0, hz, &[&line[..1_000]]));
+        assert_eq!(runs.counts().resets, 3 + u64::from(i >= 4), "{hz} Hz");
+    }
+}
+
+/// Two devices send leads at two rates, by turns: each is followed for itself.
+#[test]
+fn leads_at_two_rates_are_both_followed() {
+    let beats = rhythm(60.0, 50.0, 8, 0.4);
+    let [fast, slow] = [250.0, 125.0].map(|hz| ecg(&beats, 60.0, hz));
+    let alone = |hz: f64, line: &[f32]| {
+        let mut runs = Ventricular::new();
+        runs.push(&block(WaveformKind::Ecg, 0.0, hz, &[line]));
+        runs.evidence(at(60.0))
+    };
+    let mut runs = Ventricular::new();
+    for second in 0..60 {
+        for (hz, line) in [(250_usize, &fast), (125, &slow)] {
+            let line = &line[second * hz..(second + 1) * hz];
+            runs.push(&block(WaveformKind::Ecg, second as f64, hz as f64, &[line]));
+        }
+    }
+    assert_eq!(runs.counts(), Counts::default());
+    let (both, [fast, slow]) = (runs.evidence(at(60.0)), [alone(250.0, &fast), alone(125.0, &slow)]);
+    assert_eq!(both.ecg_leads, 2);
+    let shortest = if fast.ecg_interruption_secs <= slow.ecg_interruption_secs { fast } else { slow };
+    assert_eq!(both, Evidence { ecg_leads: 2, ..shortest });
+    assert_ne!(both.support(&BOUNDS), Support::Unknown);
 }
 
 #[test]

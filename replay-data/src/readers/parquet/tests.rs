@@ -201,8 +201,8 @@ fn a_wide_table_is_known_when_its_minute_is_over() {
     assert_eq!(
         said(&sources[0]),
         [
-            "x-00001, record 2: bad record: the time is none",
             "x-00001, record 0: bad record: the value is no number",
+            "x-00001, record 2: bad record: the time is none",
             "00:02:00 00:01:00 heart_rate 81.000 Final",
             "00:02:00 00:01:00 resp_rate 14.000 Final",
             "00:02:00 00:01:00 spo2 97.000 Final",

@@ -29,6 +29,21 @@ const SUB: u16 = 61;
 const CHN: u16 = 62;
 const AUX: u16 = 63;
 
+/// Annotators whose files are taken as theirs even where something follows the mark of their end.
+const KNOWN: [&str; 8] = [REFERENCE, "qrs", "ecg", "ari", "ann", "man", "st", "apn"];
+
+/// How files begin that are no annotations, whatever their names: PNG, ZIP, NumPy, gzip, HDF5, PDF, XZ, Zstandard.
+const OTHER_FILES: [&[u8]; 8] = [
+    b"\x89PNG",
+    b"PK\x03\x04",
+    b"\x93NUMPY",
+    b"\x1f\x8b",
+    b"\x89HDF",
+    b"%PDF",
+    b"\xfd7zXZ",
+    b"\x28\xb5\x2f\xfd",
+];
+
 const CUT: &str = "the annotations are cut short";
 
 /// Ends of names beside a header that are no annotators: signals, text and other files.
@@ -44,11 +59,14 @@ pub struct Read {
     pub found: Annotations,
     /// What is wrong with the file, where something is.
     pub fault: Option<&'static str>,
+    /// Whether anything but zeros follows the mark of the end.
+    goes_on: bool,
 }
 
 /// The annotation files of a record, in the order of their names: what lies beside its header under its
 /// name, reads as annotations and ends with their mark. A damaged `atr` file is told of; whether another
-/// file is a damaged one or none at all cannot be known.
+/// file is a damaged one or none at all cannot be known. Any bytes up to a zero word read as annotations, so
+/// that of annotators not known here nothing may follow the mark.
 pub fn beside(header: &Place, frame_hz: f64) -> Vec<Read> {
     let mut all = Vec::new();
     for (annotator, place) in annotators(header) {
@@ -56,7 +74,9 @@ pub fn beside(header: &Place, frame_hz: f64) -> Vec<Read> {
         match place.read_at_most(MAX_BYTES) {
             Ok(Some(bytes)) => {
                 let read = parse(&bytes, &annotator, frame_hz);
-                let is_whole = read.fault.is_none() && !read.found.list.is_empty();
+                let is_theirs = KNOWN.contains(&read.found.annotator.as_str())
+                    || (!read.goes_on && !OTHER_FILES.iter().any(|begins| bytes.starts_with(begins)));
+                let is_whole = read.fault.is_none() && !read.found.list.is_empty() && is_theirs;
                 all.extend((is_reference || is_whole).then_some(read));
             }
             Ok(None) | Err(_) if !is_reference => {}
@@ -78,7 +98,7 @@ pub fn annotators(header: &Place) -> impl Iterator<Item = (String, Place)> {
 }
 
 fn broken(annotator: String, hz: f64, fault: &'static str) -> Read {
-    Read { found: Annotations { annotator, hz, list: Vec::new() }, fault: Some(fault) }
+    Read { found: Annotations { annotator, hz, list: Vec::new() }, fault: Some(fault), goes_on: false }
 }
 
 /// Reads a file; its samples are frames unless it names a finer clock of its own.
@@ -89,9 +109,12 @@ pub fn parse(bytes: &[u8], annotator: &str, frame_hz: f64) -> Read {
         is_defining: false,
         at: 0,
     };
-    let fault = parser.all(bytes).err();
+    let (fault, goes_on) = match parser.all(bytes) {
+        Ok(end) => (None, bytes[end..].iter().any(|byte| *byte != 0)),
+        Err(fault) => (Some(fault), false),
+    };
     parser.definitions();
-    Read { found: parser.found, fault }
+    Read { found: parser.found, fault, goes_on }
 }
 
 struct Parser {
@@ -104,13 +127,15 @@ struct Parser {
 }
 
 impl Parser {
-    fn all(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
+    /// Gives the place of the mark of the end.
+    fn all(&mut self, bytes: &[u8]) -> Result<usize, &'static str> {
         let mut words = bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
         loop {
             let word = words.next().ok_or("the annotations end without the mark of their end")?;
             let (code, rest) = (word >> 10, word & 0x3FF);
             match code {
-                _ if word == 0 => return Ok(()),
+                // An odd byte at the end is no word.
+                _ if word == 0 => return Ok(bytes.len() - bytes.len() % 2 - 2 * words.len()),
                 SKIP => {
                     let (high, low) = words.next().zip(words.next()).ok_or(CUT)?;
                     self.at += i64::from(i32::from(high as i16) << 16 | i32::from(low));

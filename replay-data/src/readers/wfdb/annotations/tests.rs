@@ -1,4 +1,5 @@
 use super::*;
+use crate::readers::scratch::Scratch;
 
 fn words(words: &[u16]) -> Vec<u8> {
     words.iter().flat_map(|w| w.to_le_bytes()).collect()
@@ -104,5 +105,45 @@ proptest::proptest! {
     fn any_bytes(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
         let read = parse(&bytes, "atr", 250.0);
         marks(&read.found, zero()).for_each(drop);
+    }
+}
+
+/// The first bytes of files as programs write them: a PNG of one pixel, a ZIP of one member, arrays of NumPy.
+#[test]
+fn other_files_beside_a_header_are_no_annotations() {
+    let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\0\x05\0\x01\xff\xab\xce\x54\x89\0\0\0\0IEND\xaeB`\x82";
+    let zip = b"PK\x03\x04\x14\0\0\0\0\0\0\0\x21\x58\x86\xa6\x10\x36\x05\0\0\0\x05\0\0\0\x05\0\0\0a.txthelloPK\x01\x02\x14\x03\x14\0\0\0\0\0\0\0\x21\x58\x86\xa6\x10\x36\x05\0\0\0\x05\0\0\0\x05\0\0\0";
+    let npy = |data: &[u8]| {
+        let mut bytes = b"\x93NUMPY\x01\0v\0{'descr': '<i2', 'fortran_order': False, 'shape': (4,), }".to_vec();
+        bytes.resize(127, b' ');
+        bytes.push(b'\n');
+        bytes.extend(data);
+        bytes
+    };
+    let real = words(&[1 << 10 | 5, 5 << 10 | 9, 0]);
+    let padded = [&real[..], &[0; 7]].concat();
+    let followed = [&real[..], &[0, 0, 7, 0]].concat();
+    let cases: [(&str, &[u8], bool); 11] = [
+        ("png", png, false),
+        ("figure", png, false),
+        ("zip", zip, false),
+        ("npy", &npy(&[1, 0, 0, 0, 2, 0, 3, 0]), false),
+        ("npy", &npy(&[0; 8]), false),
+        ("wabp", &real, true),
+        ("wabp", &padded, true),
+        ("wabp", &followed, false),
+        ("wabp", &real[..4], false),
+        ("qrs", &followed, true),
+        ("atr", &followed, true),
+    ];
+    for (end, bytes, want) in cases {
+        let dir = Scratch::new("annotators");
+        dir.file(&format!("r.{end}"), bytes);
+        let header = dir.file("r.hea", b"r 0 100\n");
+        let found = beside(&header.as_path().into(), 100.0);
+        let got: Vec<_> = found.iter().map(|read| (read.fault, read.found.list.len())).collect();
+        let wanted: &[_] = if want { &[(None, 2)] } else { &[] };
+        assert_eq!(got, wanted, "{end} of {} bytes", bytes.len());
+        assert!(bytes.len() >= 64 || bytes.len() < 20, "{end}: {} bytes are no whole head", bytes.len());
     }
 }
