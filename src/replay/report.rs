@@ -113,7 +113,7 @@ pub fn html(outcomes: &[Outcome], alerts: &[&Alert], metrics: &Metrics) -> Strin
     };
     let _ = write!(out, "<h1>Replay report</h1><p class=notice>{}</p>", escape(NOTICE));
     alarms::summary(&mut out, &metrics.validation);
-    out.push_str("<h2>What was replayed</h2><table>");
+    out.push_str("<h2>What was replayed</h2><div class=scroll><table>");
     row(&mut out, "Sources", &format!("{} ({} with faults)", metrics.sources, metrics.sources_with_faults));
     row(&mut out, "Patient-hours", &format!("{:.1}", metrics.patient_hours));
     row(
@@ -147,7 +147,7 @@ pub fn html(outcomes: &[Outcome], alerts: &[&Alert], metrics: &Metrics) -> Strin
             row(&mut out, &format!("Head {head}, {site}"), &sentence(m));
         }
     }
-    out.push_str("</table>");
+    out.push_str("</table></div>");
     provenance::known_times(&mut out, &metrics.known_times);
     provenance::sepsis(&mut out, metrics.sepsis3.as_ref());
     formats::write(&mut out, metrics);
@@ -159,7 +159,7 @@ pub fn html(outcomes: &[Outcome], alerts: &[&Alert], metrics: &Metrics) -> Strin
     formats::missing(&mut out, metrics);
     out.push_str("<h2>Sources</h2>");
     sources(&mut out, outcomes);
-    out.push_str("<h2>Alerts</h2><table class=wide><tr><th>Time</th><th>Kind</th><th>Phase</th><th>Priority</th><th>Rationale</th></tr>");
+    out.push_str("<h2>Alerts</h2><div class=scroll><table class=wide><tr><th>Time</th><th>Kind</th><th>Phase</th><th>Priority</th><th>Rationale</th></tr>");
     for alert in alerts.iter().take(500) {
         let cells = [
             alert.at.to_string(),
@@ -174,7 +174,7 @@ pub fn html(outcomes: &[Outcome], alerts: &[&Alert], metrics: &Metrics) -> Strin
         }
         out.push_str("</tr>");
     }
-    out.push_str("</table>");
+    out.push_str("</table></div>");
     if alerts.len() > 500 {
         let _ = write!(out, "<p>The first 500 of {}; all stand in alerts.ndjson.</p>", alerts.len());
     }
@@ -200,7 +200,7 @@ fn versions(out: &mut String, metrics: &Metrics) {
 }
 
 fn sources(out: &mut String, outcomes: &[Outcome]) {
-    out.push_str("<table class=wide><tr><th>Source</th><th>Format</th><th>Events</th><th>Frames</th><th>Risks</th><th>Alerts</th><th>Faults</th><th>Risk over time (0 to 1)</th></tr>");
+    out.push_str("<div class=scroll><table class=wide><tr><th>Source</th><th>Format</th><th>Events</th><th>Frames</th><th>Risks</th><th>Alerts</th><th>Faults</th><th>Risk over time (0 to 1)</th></tr>");
     // Those with faults always: what went wrong must be found here.
     let shown = |(i, o): &(usize, &Outcome)| *i < LISTED || !o.faults.is_empty();
     for (i, o) in outcomes.iter().enumerate().filter(shown) {
@@ -222,7 +222,7 @@ fn sources(out: &mut String, outcomes: &[Outcome]) {
             escape(&faults)
         );
     }
-    out.push_str("</table>");
+    out.push_str("</table></div>");
     if outcomes.len() > CURVES {
         let _ = write!(
             out,

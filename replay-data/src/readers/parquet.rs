@@ -20,10 +20,11 @@ use super::{Error, Stay, place::Place};
 pub(super) use tables::{Tables, grouped};
 
 /// What a reader of these tables must know of the times and units taken.
-const NOTES: [&str; 3] = [
+const NOTES: [&str; 4] = [
     "times without a zone are taken as UTC",
     "rows that do not say when they became available are known at the time they speak of",
     "minutes and hours are known when they are over; what happened within them is not in order",
+    "files of one folder and the same columns whose names differ in numbers alone are parts of one table; a patient in other files is another stay",
 ];
 
 /// Whether a file begins as a Parquet file does.
