@@ -64,7 +64,9 @@ fn a_recorded_run_is_decided_again_byte_for_byte() {
     let log = std::fs::read_to_string(run.join(recording::FILE)).unwrap();
     let cut: Vec<&str> = log.lines().collect();
     let log = cut[..cut.len() * 2 / 3].join("\n") + "\n";
-    let again = |out: &str| bedwatch().args(["replay", "--verify"]).arg(&run).arg("--out").arg(folder.join(out)).output().unwrap();
+    let again = |out: &str| {
+        bedwatch().args(["replay", "--verify"]).arg(&run).arg("--out").arg(folder.join(out)).output().unwrap()
+    };
     for (name, log) in [("cut", log.as_str()), ("empty", "")] {
         std::fs::write(run.join(recording::FILE), log).unwrap();
         let output = again(name);

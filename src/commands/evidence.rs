@@ -122,7 +122,9 @@ fn score(args: &Score) -> anyhow::Result<()> {
 
 fn export(args: &Export) -> anyhow::Result<()> {
     let config = super::load_config(args.config.as_ref())?;
-    let mut sources = replay::open(&args.paths, &readers::Options::default())?;
+    let found = replay::survey(&args.paths, &readers::Options::default())?;
+    super::replay::tell_others(&found.others);
+    let mut sources = found.sources;
     sources.truncate(args.limit.unwrap_or(usize::MAX));
     if sources.is_empty() {
         bail!("nothing to replay was found under the given paths");

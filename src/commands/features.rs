@@ -69,7 +69,9 @@ fn encoder(mut config: Config, threads: usize) -> anyhow::Result<Option<Arc<Enco
 fn export(args: &Export) -> anyhow::Result<()> {
     let config = super::load_config(args.config.as_ref())?;
     let options = readers::Options { format: format(&args.format)?, ..readers::Options::default() };
-    let mut sources = replay::open(&args.paths, &options)?;
+    let found = replay::survey(&args.paths, &options)?;
+    super::replay::tell_others(&found.others);
+    let mut sources = found.sources;
     sources.truncate(args.limit.unwrap_or(usize::MAX));
     if sources.is_empty() {
         bail!("nothing to export was found under the given paths");

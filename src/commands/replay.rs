@@ -136,12 +136,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Files named of those that are not replayed.
+/// Files named of those that are not read.
 const OTHERS_NAMED: usize = 5;
 
-/// Says which files are not replayed: those that cannot be read each with its fault, of the others how many and
+/// Says which files are not read: those that cannot be read each with its fault, of the others how many and
 /// the first.
-fn tell_others(others: &[Other]) {
+pub(super) fn tell_others(others: &[Other]) {
     for why in others.iter().filter_map(|other| other.why.as_ref()) {
         terminal::note(&why.to_string());
     }
@@ -155,7 +155,9 @@ fn tell_others(others: &[Other]) {
         more => format!(" and {more} more"),
     };
     let (count, named) = (unknown.len(), named.join(", "));
-    terminal::note(&format!("{count} files hold no stay of a format known here and are not replayed: {named}{more}"));
+    terminal::note(&format!(
+        "{count} files hold no stay of a format known here and are not read: {named}{more}"
+    ));
 }
 
 /// The journal of the output folder, and what an interrupted replay has done.

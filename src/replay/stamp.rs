@@ -61,12 +61,8 @@ mod tests {
 
     fn stamped(folder: &Path) -> String {
         let sources = crate::replay::open(&[folder.to_owned()], &Options::default()).unwrap();
-        let rests = Rests {
-            engine: "0",
-            engine_blake3: String::new(),
-            config: String::new(),
-            models: Vec::new(),
-        };
+        let rests =
+            Rests { engine: "0", engine_blake3: String::new(), config: String::new(), models: Vec::new() };
         stamp(&sources, &rests, false).unwrap()
     }
 

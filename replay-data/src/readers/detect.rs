@@ -130,8 +130,11 @@ pub(super) fn detect_at(place: &Place) -> Result<Format, Error> {
     file.take(HEAD).read_to_end(&mut head).map_err(|e| Error::io(&name, &e))?;
     if parquet::begins(&head) {
         // What its columns are stands at its end.
-        let found = parquet::is_table(place).then_some(Format::Parquet);
-        return found.ok_or_else(|| Error::file(&name, Fault::Unrecognised));
+        return match parquet::is_table(place) {
+            Ok(true) => Ok(Format::Parquet),
+            Ok(false) => Err(Error::file(&name, Fault::Unrecognised)),
+            Err(fault) => Err(Error::file(&name, fault)),
+        };
     }
     by_content(&head, path).ok_or_else(|| Error::file(&name, Fault::Unrecognised))
 }

@@ -15,7 +15,7 @@ mod stay;
 mod tables;
 mod word;
 
-use super::{Error, Stay, place::Place};
+use super::{Error, Fault, Stay, place::Place};
 
 pub(super) use tables::{Tables, grouped};
 
@@ -32,9 +32,9 @@ pub(super) fn begins(head: &[u8]) -> bool {
     head.starts_with(b"PAR1")
 }
 
-/// Whether the columns of a Parquet file are those of a table of stays.
-pub(super) fn is_table(place: &Place) -> bool {
-    chunks::open(place).is_ok_and(|file| layout::Layout::of(file.schema()).is_ok())
+/// Whether the columns of a Parquet file are those of a table of stays; a fault where its footer cannot be read.
+pub(super) fn is_table(place: &Place) -> Result<bool, Fault> {
+    Ok(layout::Layout::of(chunks::open(place)?.schema()).is_ok())
 }
 
 /// Reads one stay.

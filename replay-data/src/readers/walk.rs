@@ -46,6 +46,11 @@ impl Other {
         Self { path: path.to_owned(), why: None }
     }
 
+    /// What detection found wrong: that a file is of no format known is no fault of its own.
+    fn not_detected(path: &Path, why: &Error) -> Self {
+        Self { path: path.to_owned(), why: Some(why.clone()).filter(|e| e.fault != Fault::Unrecognised) }
+    }
+
     fn refused(path: &Path, why: Error) -> Self {
         Self { path: path.to_owned(), why: Some(why) }
     }
@@ -152,15 +157,15 @@ fn packed(archive: Archive, options: &Options) -> Result<Survey, Error> {
 /// Adds the stays of files, which come in order.
 fn several(mut found: Survey, places: Vec<Place>, name: &str, options: &Options) -> Result<Survey, Error> {
     let segments: BTreeSet<PathBuf> = places.iter().flat_map(wfdb::segments).collect();
-    let places: Vec<(Place, Option<Format>)> =
+    let places: Vec<(Place, Result<Format, Error>)> =
         places.into_iter().map(|place| (place.clone(), format_within(&place, options))).collect();
-    let is_parquet =
-        |(place, format): &(Place, Option<Format>)| (*format == Some(Format::Parquet)).then(|| place.clone());
-    let (mut sets, repeated) = parquet::grouped(places.iter().filter_map(is_parquet).collect());
+    let is_parquet = |(_, format): &&(Place, Result<Format, Error>)| *format == Ok(Format::Parquet);
+    let (mut sets, repeated) =
+        parquet::grouped(places.iter().filter(is_parquet).map(|(place, _)| place.clone()).collect());
     for (place, format) in &places {
         match format {
-            Some(Format::Wfdb) if segments.contains(place.path()) => {}
-            Some(Format::Parquet) => {
+            Ok(Format::Wfdb) if segments.contains(place.path()) => {}
+            Ok(Format::Parquet) => {
                 let is_first = |set: &Vec<Place>| set[0].path() == place.path();
                 if let Some(set) = sets.iter_mut().find(|set| is_first(set)) {
                     add_parquet(&mut found, std::mem::take(set), options);
@@ -169,9 +174,9 @@ fn several(mut found: Survey, places: Vec<Place>, name: &str, options: &Options)
                     found.others.push(Other::unknown(place.path()));
                 }
             }
-            Some(format) => add(&mut found, place, *format, options),
-            None if wfdb::header_beside(place).is_some() => {}
-            None => found.others.push(Other::unknown(place.path())),
+            Ok(format) => add(&mut found, place, *format, options),
+            Err(_) if wfdb::header_beside(place).is_some() => {}
+            Err(why) => found.others.push(Other::not_detected(place.path(), why)),
         }
     }
     some(found, name)
@@ -188,10 +193,11 @@ fn some(mut found: Survey, name: &str) -> Result<Survey, Error> {
 }
 
 /// The format of a file in a folder; a format asked for also takes damaged files of its usual name.
-fn format_within(place: &Place, options: &Options) -> Option<Format> {
-    let found = detect_at(place).ok();
+fn format_within(place: &Place, options: &Options) -> Result<Format, Error> {
+    let found = detect_at(place);
     match options.format {
-        Some(wanted) => (found == Some(wanted) || wanted.fits(place.path())).then_some(wanted),
+        Some(wanted) if found == Ok(wanted) || wanted.fits(place.path()) => Ok(wanted),
+        Some(_) => Err(Error::file(&safe_name(place.path()), Fault::Unrecognised)),
         None => found,
     }
 }
@@ -273,9 +279,8 @@ fn add_parquet(found: &mut Survey, places: Vec<Place>, options: &Options) {
     let Some(first) = places.first().cloned() else { return };
     let folder = first.path().parent().filter(|folder| places.len() > 1 && folder.file_name().is_some());
     let stem = safe_name(folder.unwrap_or(first.path()));
-    let refused = |place: &Place, fault| {
-        Other::refused(place.path(), Error::file(&safe_name(place.path()), fault))
-    };
+    let refused =
+        |place: &Place, fault| Other::refused(place.path(), Error::file(&safe_name(place.path()), fault));
     let (tables, faults) = parquet::Tables::open(places);
     found.others.extend(faults.into_iter().map(|(place, fault)| refused(&place, fault)));
     if tables.patients().is_empty() {

@@ -109,7 +109,8 @@ fn whole(run: &Path, is_live: bool, outcomes: &[Outcome]) -> anyhow::Result<()> 
 
 /// The sum of what an earlier replay read.
 fn read_before(run: &Path) -> Option<String> {
-    let metrics: serde_json::Value = serde_json::from_slice(&std::fs::read(run.join("metrics.json")).ok()?).ok()?;
+    let metrics: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(run.join("metrics.json")).ok()?).ok()?;
     metrics["versions"]["data"].as_str().map(str::to_owned)
 }
 
@@ -185,11 +186,14 @@ mod tests {
     fn faults_are_borne_only_where_the_run_read_the_same() {
         let run = folder();
         let mut outcome = replay::outcome::testing::outcome();
-        let verdict = |is_live, outcome: &Outcome| whole(run.path(), is_live, std::slice::from_ref(outcome)).is_ok();
+        let verdict =
+            |is_live, outcome: &Outcome| whole(run.path(), is_live, std::slice::from_ref(outcome)).is_ok();
         assert!(verdict(true, &outcome) && verdict(false, &outcome), "without a fault");
         outcome.faults.push("line 3 of the recording is not a record".to_owned());
         assert!(!verdict(true, &outcome) && !verdict(false, &outcome));
-        for (data, is_borne) in [(versions::data(std::slice::from_ref(&outcome)), true), ("00".to_owned(), false)] {
+        for (data, is_borne) in
+            [(versions::data(std::slice::from_ref(&outcome)), true), ("00".to_owned(), false)]
+        {
             let metrics = serde_json::json!({"versions": {"data": data}});
             std::fs::write(run.path().join("metrics.json"), metrics.to_string()).unwrap();
             assert_eq!((verdict(true, &outcome), verdict(false, &outcome)), (false, is_borne));

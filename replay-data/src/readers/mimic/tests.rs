@@ -286,9 +286,8 @@ fn everything_comes_when_it_was_known() {
 #[test]
 fn a_stay_of_more_than_two_years_is_refused_by_its_line_and_one_that_stands_twice_is_counted() {
     let two_years = 2 * 366 * 24 * 60;
-    let stay = |id: u32, from: i64, to: &str| {
-        format!("1,9,90,{id},carevue,CCU,CCU,1,1,{},{to},1\n", clock(from))
-    };
+    let stay =
+        |id: u32, from: i64, to: &str| format!("1,9,90,{id},carevue,CCU,CCU,1,1,{},{to},1\n", clock(from));
     let cases: [(String, &[&str]); 3] = [
         (clock(two_years), &[]),
         (clock(two_years + 1), &["line 5: bad record: it lasts more than two years"]),

@@ -209,8 +209,7 @@ fn a_wide_table_is_known_when_its_minute_is_over() {
         ]
     );
     let stay = sources[0].read().unwrap();
-    let counts =
-        [("parquet.column_of_neither_numbers_nor_texts", 1), ("parquet.row_without_values", 1)];
+    let counts = [("parquet.column_of_neither_numbers_nor_texts", 1), ("parquet.row_without_values", 1)];
     assert_eq!((stay.counts, stay.availability), (counts.into(), Availability::EventTimeOnly));
 }
 
@@ -257,8 +256,7 @@ fn the_tables_of_an_export_are_one_set() {
     let found = survey(dir.path(), &Options::default()).unwrap();
     let names: Vec<_> = found.stays.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["out-00001", "out-00002"]);
-    let others: Vec<_> =
-        found.others.iter().map(|o| o.path.file_name().unwrap().to_string_lossy()).collect();
+    let others: Vec<_> = found.others.iter().map(|o| o.path.file_name().unwrap().to_string_lossy()).collect();
     assert_eq!(others, ["eeg.parquet", "hours.parquet"]);
     assert_eq!(
         said(&found.stays[0]),
@@ -427,16 +425,17 @@ fn a_file_that_cannot_be_read_fails_alone_and_is_told() {
     let whole = std::fs::read(wide(&dir, "part-1.parquet", &["a"], 60)).unwrap();
     dir.file("part-1.parquet", &whole[..whole.len() - 9]);
     wide(&dir, "nobody.parquet", &[], 0);
-    let asked = Options { format: Some(Format::Parquet), ..Options::default() };
-    let found = survey(dir.path(), &asked).unwrap();
-    let names: Vec<_> = found.stays.iter().map(|s| s.name.as_str()).collect();
-    assert_eq!(names, ["good-00001", "part-0-00001"]);
-    let why: Vec<_> = found.others.iter().map(|o| o.why.as_ref().unwrap().to_string()).collect();
     let want = [
         "nobody, file: missing: a row with a patient",
         "part-1, file: bad header: its footer cannot be read as Parquet",
     ];
-    assert_eq!(why, want);
+    for format in [Some(Format::Parquet), None] {
+        let found = survey(dir.path(), &Options { format, ..Options::default() }).unwrap();
+        let names: Vec<_> = found.stays.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(names, ["good-00001", "part-0-00001"], "{format:?}");
+        let why: Vec<_> = found.others.iter().map(|o| o.why.as_ref().unwrap().to_string()).collect();
+        assert_eq!(why, want, "{format:?}");
+    }
     // Alone it is the error.
     let alone = open(&dir.path().join("nobody.parquet"), &Options::default()).unwrap_err();
     assert_eq!(alone.to_string(), want[0]);

@@ -40,10 +40,7 @@ fn what_cannot_be_read_is_an_error() {
         ),
         (
             &[
-                (
-                    "ICUSTAYS.csv",
-                    "SUBJECT_ID,HADM_ID,ICUSTAY_ID,DBSOURCE,FIRST_CAREUNIT,INTIME,OUTTIME\n",
-                ),
+                ("ICUSTAYS.csv", "SUBJECT_ID,HADM_ID,ICUSTAY_ID,DBSOURCE,FIRST_CAREUNIT,INTIME,OUTTIME\n"),
                 ("CHARTEVENTS.csv", "ITEMID\n"),
             ],
             "tables, file: missing: a row of ICUSTAYS that can be read",
@@ -64,7 +61,8 @@ fn what_cannot_be_read_is_an_error() {
         // Beside a stay they fail alone, and are told.
         dir.file("a.psv", b"HR|ICULOS\n80|1\n");
         let found = survey(dir.path(), &Options::default()).unwrap();
-        let told: Vec<_> = found.others.iter().filter_map(|o| o.why.as_ref()).map(ToString::to_string).collect();
+        let told: Vec<_> =
+            found.others.iter().filter_map(|o| o.why.as_ref()).map(ToString::to_string).collect();
         assert_eq!((found.stays.len(), told), (1, vec![want.to_owned()]));
     }
     let absent = open(&dir.path().join("absent"), &Options::default()).unwrap_err();

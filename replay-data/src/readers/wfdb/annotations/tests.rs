@@ -114,7 +114,8 @@ fn other_files_beside_a_header_are_no_annotations() {
     let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\0\x05\0\x01\xff\xab\xce\x54\x89\0\0\0\0IEND\xaeB`\x82";
     let zip = b"PK\x03\x04\x14\0\0\0\0\0\0\0\x21\x58\x86\xa6\x10\x36\x05\0\0\0\x05\0\0\0\x05\0\0\0a.txthelloPK\x01\x02\x14\x03\x14\0\0\0\0\0\0\0\x21\x58\x86\xa6\x10\x36\x05\0\0\0\x05\0\0\0\x05\0\0\0";
     let npy = |data: &[u8]| {
-        let mut bytes = b"\x93NUMPY\x01\0v\0{'descr': '<i2', 'fortran_order': False, 'shape': (4,), }".to_vec();
+        let mut bytes =
+            b"\x93NUMPY\x01\0v\0{'descr': '<i2', 'fortran_order': False, 'shape': (4,), }".to_vec();
         bytes.resize(127, b' ');
         bytes.push(b'\n');
         bytes.extend(data);
