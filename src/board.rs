@@ -19,6 +19,8 @@ use bedwatch_schemas::{
 };
 use serde::Serialize;
 
+use crate::shadow;
+
 mod account;
 
 /// Alerts kept for the list.
@@ -98,6 +100,8 @@ struct Inner {
     recent: Vec<AlertView>,
     known: VecDeque<(AlertId, Owner)>,
     ledger: VecDeque<Withheld>,
+    shadow: Option<shadow::View>,
+    shadow_skipped: u64,
     now: Option<ArrivalTime>,
 }
 
@@ -201,6 +205,23 @@ impl Board {
             let bed = inner.beds.entry(frame.patient.clone()).or_insert_with(|| BedView::new(frame));
             bed.update(frame, assessment.as_ref());
         }
+    }
+
+    /// Takes over how the candidate compares.
+    pub fn shadow(&self, view: shadow::View) {
+        self.lock().shadow = Some(view);
+    }
+
+    /// So many steps the candidate has been too slow for.
+    pub fn shadow_skipped(&self, steps: u64) {
+        self.lock().shadow_skipped = steps;
+    }
+
+    /// How the candidate compares; `None` where there is none, or it has not spoken yet.
+    #[must_use]
+    pub fn shadow_view(&self) -> Option<shadow::View> {
+        let inner = self.lock();
+        Some(shadow::View { skipped: inner.shadow_skipped, ..inner.shadow.clone()? })
     }
 
     /// Takes over an alert message.

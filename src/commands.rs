@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage.
 
+mod compare;
 mod config;
 mod demo;
 mod evidence;
@@ -9,6 +10,7 @@ mod features;
 mod feedback;
 mod gateway;
 mod models;
+mod query;
 mod record;
 mod replay;
 mod run;
@@ -41,6 +43,10 @@ enum Command {
     Replay(replay::Args),
     /// What Kafka holds, as a recording for replay.
     Record(record::Args),
+    /// Two replays of the same records: what changed, and whether to promote.
+    Compare(compare::Args),
+    /// Questions to an archive, in SQL or ready.
+    Query(query::Args),
     /// The ward simulator, into Kafka or a folder.
     Simulate(simulate::Args),
     /// Model bundles: list, verify, card.
@@ -73,6 +79,8 @@ pub fn main() -> ExitCode {
         Command::Gateway(args) => gateway::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Record(args) => record::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Query(args) => query::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Models(command) => models::run(&command),
         Command::Features(command) => features::run(&command),

@@ -53,6 +53,8 @@ pub struct Config {
     pub sinks: crate::sinks::Config,
     /// What leaves for research and training.
     pub research: Research,
+    /// Everything told and said, kept as Parquet for `bedwatch query`.
+    pub archive: crate::archive::Config,
     /// Decoders.
     pub ingest: bedwatch_ingest::decode::Config,
     /// Windows, lateness, scores.
@@ -143,6 +145,27 @@ pub struct Models {
     pub onnxruntime: PathBuf,
     /// `cpu` or `cuda`.
     pub provider: String,
+    /// A candidate that `run` follows in silence beside what is in force, and compares.
+    pub shadow: Candidate,
+}
+
+/// A candidate's bundles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Candidate {
+    /// The candidate's encoder; empty: the one in force, where a fusion is named.
+    pub encoder: String,
+    /// The candidate's fusion, trained beside that encoder; empty: none. Both empty: no candidate.
+    pub fusion: String,
+    /// Steps that may wait for the candidate. Beyond them steps are skipped and counted, for nothing waits
+    /// for a candidate.
+    pub queue: usize,
+}
+
+impl Default for Candidate {
+    fn default() -> Self {
+        Self { encoder: String::new(), fusion: String::new(), queue: 1_024 }
+    }
 }
 
 impl Default for Models {
@@ -155,6 +178,7 @@ impl Default for Models {
             narrator: "narrator-v2".to_owned(),
             onnxruntime: PathBuf::new(),
             provider: "cpu".to_owned(),
+            shadow: Candidate::default(),
         }
     }
 }
@@ -267,6 +291,10 @@ impl Config {
         problems.extend(self.gateway.faults().into_iter().map(|e| Problem::range(e.said())));
         problems.extend(self.sinks.faults().into_iter().map(Problem::range));
         problems.extend(self.research.faults().into_iter().map(Problem::range));
+        problems.extend(self.archive.faults().into_iter().map(Problem::range));
+        if !(1..=1_000_000).contains(&self.models.shadow.queue) {
+            problems.push(Problem::range("models.shadow.queue must be between 1 and 1000000".to_owned()));
+        }
         problems.extend(self.narrator.faults().into_iter().map(Problem::range));
         for (key, url) in [
             ("narrator.url", &self.narrator.url),
@@ -305,6 +333,20 @@ impl Config {
         blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
     }
 
+    /// What decides and words alerts as JSON: no place, no address and no secret is in it.
+    #[must_use]
+    pub fn deciding(&self) -> String {
+        let m = &self.models;
+        let decides = serde_json::json!({
+            "engine": self.engine,
+            "models": { "encoder": m.encoder, "site": m.site, "fusion": m.fusion, "narrator": m.narrator },
+            "ingest": self.ingest,
+            "features": self.features,
+            "alerts": self.alerts,
+        });
+        serde_json::to_string_pretty(&decides).expect("the configuration is plain data") + "\n"
+    }
+
     /// The site's features and rules, compiled.
     ///
     /// # Errors
@@ -337,6 +379,25 @@ impl Config {
             forget_after: Span::hours(self.engine.forget_after_hours),
             hash: self.hash(),
         })
+    }
+
+    /// The configuration with the candidate's models in place of those in force, which asks for no reasons
+    /// and no words; `None` where there is no candidate.
+    #[must_use]
+    pub fn candidate(&self) -> Option<Self> {
+        let Candidate { encoder, fusion, .. } = &self.models.shadow;
+        if encoder.is_empty() && fusion.is_empty() {
+            return None;
+        }
+        let mut candidate = self.clone();
+        if !encoder.is_empty() {
+            candidate.models.encoder.clone_from(encoder);
+        }
+        candidate.models.fusion.clone_from(fusion);
+        candidate.models.narrator = String::new();
+        candidate.narrator.backend = Backend::Onnx;
+        candidate.engine.attributions = 0;
+        Some(candidate)
     }
 
     /// The merger's part.

@@ -7,6 +7,7 @@
 pub mod cell;
 pub mod checkpoint;
 pub mod core;
+pub mod keep;
 pub mod models;
 pub mod patient;
 pub mod units;

@@ -131,6 +131,7 @@ fn router(shared: Shared) -> Router {
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .route("/api/v1/board", get(board))
         .route("/api/v1/withheld", get(withheld))
+        .route("/api/v1/shadow", get(shadow))
         .merge(said())
         .route("/metrics", get(metrics))
         .route("/livez", get(livez))
@@ -163,6 +164,11 @@ async fn board(State(shared): State<Shared>) -> Response {
 
 async fn withheld(State(shared): State<Shared>) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(shared.board.ledger())).into_response()
+}
+
+/// How the candidate compares; `null` where there is none.
+async fn shadow(State(shared): State<Shared>) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], Json(shared.board.shadow_view())).into_response()
 }
 
 async fn metrics(State(shared): State<Shared>) -> Response {

@@ -4,9 +4,11 @@
 //! [`live`] runs it against Kafka, [`replay`] against files; [`commands`] are the command line's.
 
 pub mod answers;
+pub mod archive;
 pub mod board;
 pub mod clock;
 pub mod commands;
+pub mod compare;
 pub mod config;
 pub mod consent;
 pub mod deidentify;
@@ -23,6 +25,7 @@ pub mod release;
 pub mod replay;
 pub mod secrets;
 pub mod setup;
+pub mod shadow;
 pub mod sinks;
 pub mod terminal;
 pub mod topic;

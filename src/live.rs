@@ -28,18 +28,27 @@ pub use health::Health;
 pub use outlet::{LATENCY_HEADER, TRIGGERED_HEADER};
 
 use crate::{
+    archive::{self, Feed},
     board::{Board, Owner},
     clock::Clock,
     config::Config,
-    engine::{Cell, Core, Merger, Models, checkpoint::Store, core::Counters, core::Step},
+    engine::{Core, Merger, Models, checkpoint::Store, core::Counters, core::Step},
     metrics::Metrics,
     narration::{Narration, Told},
+    setup,
+    shadow::{self, Shadow},
 };
 use checkpoints::Checkpoints;
 use outlet::Outlet;
 
 /// How long the loop waits for a record before it looks at the clock again.
 const TICK: Duration = Duration::from_millis(5);
+/// How often the archive is made durable, where no checkpoint waits for it.
+const SETTLE_EVERY: Span = Span::secs(5);
+/// A loop that is nearer to the clock has caught up.
+const BEHIND: Span = Span::secs(5);
+/// How long an engine that ends in order waits for its candidate, when all is told and written.
+const SHADOW_PATIENCE: Duration = Duration::from_secs(5);
 /// Records taken from the source before cells are closed.
 const BURST: usize = 2_048;
 
@@ -81,9 +90,19 @@ pub struct Live {
     narration: Narration,
     outlet: Arc<Outlet>,
     checkpoints: Option<Checkpoints>,
+    archive: Option<Archive>,
+    shadow: Option<Shadow>,
     offsets: BTreeMap<(Stream, i32), i64>,
     gaps: u64,
     shared: Shared,
+}
+
+/// The archive as the loop sees it.
+struct Archive {
+    feed: Arc<Feed>,
+    settled: Option<ArrivalTime>,
+    /// The loop has not yet reached the present since it began: it may wait for the disk.
+    catching_up: bool,
 }
 
 impl Live {
@@ -105,7 +124,12 @@ impl Live {
             topics: config.kafka.topics.clone(),
             properties: config.kafka.properties.clone(),
         })?;
-        let outlet = Arc::new(Outlet::new(sink, shared.clone()));
+        let restored = resume.as_ref().map(|c| c.closed_to);
+        let archive = match config.archive.is_on() {
+            true => Some(Arc::new(Feed::start(&config.archive, shared.metrics.registry(), restored)?)),
+            false => None,
+        };
+        let outlet = Arc::new(Outlet::new(sink, shared.clone(), archive.clone()));
         let told = outlet.clone();
         let narration = Narration::start(
             models.writer.clone(),
@@ -120,6 +144,10 @@ impl Live {
                 (core, c.closed_to, c.offsets)
             }
             None => (Core::new(core_config, models), ArrivalTime::from_micros(0), BTreeMap::new()),
+        };
+        let core = match &archive {
+            Some(_) => core.archiving(config.archive.frames_every()),
+            None => core,
         };
         for (id, patient) in core.patients() {
             for (kind, modality, _, onset) in patient.policy.active() {
@@ -138,7 +166,22 @@ impl Live {
             shared.health.assigned();
         }
         let merger = Merger::new(config.cut(), lanes, closed_to);
-        Ok(Self { source, merger, core, narration, outlet, checkpoints, offsets, gaps: 0, shared })
+        let archive = archive.map(|feed| Archive { feed, settled: None, catching_up: true });
+        let shadow = shadow_of(config, &core, closed_to, &shared)?;
+        let gaps = 0;
+        Ok(Self {
+            source,
+            merger,
+            core,
+            narration,
+            outlet,
+            checkpoints,
+            archive,
+            shadow,
+            offsets,
+            gaps,
+            shared,
+        })
     }
 
     /// Runs until told to stop; then finishes what has been decided.
@@ -151,8 +194,14 @@ impl Live {
         }
         self.narration.drain();
         self.outlet.flush(Duration::from_secs(10))?;
+        if let Some(archive) = &self.archive {
+            archive.feed.finish(self.merger.closed_to());
+        }
         if let Some(checkpoints) = &mut self.checkpoints {
             checkpoints.write_now(&self.core, &self.offsets, self.merger.closed_to())?;
+        }
+        if let Some(shadow) = &self.shadow {
+            shadow.drain(SHADOW_PATIENCE);
         }
         self.source.shutdown();
         Ok(Summary {
@@ -175,18 +224,34 @@ impl Live {
         }
         let now = self.shared.clock.now();
         while let Some(cell) = self.merger.close(now) {
+            let cell = Arc::new(cell);
             let step = self.core.cell(&cell);
-            self.take(step, Some(&cell));
+            self.take(step, shadow::Turn::Cell(cell));
         }
         if let Some(to) = self.merger.quiet_to(now) {
             let step = self.core.advance(to);
-            self.take(step, None);
+            self.take(step, shadow::Turn::Silence(to));
         }
         self.report(now);
+        self.settle(now);
         if let Some(checkpoints) = &mut self.checkpoints {
-            checkpoints.turn(&self.core, &self.offsets, self.merger.closed_to(), now, &self.outlet)?;
+            let archived_to = self.archive.as_ref().map(|a| a.feed.settled_to());
+            let closed_to = self.merger.closed_to();
+            checkpoints.turn(&self.core, &self.offsets, closed_to, now, &self.outlet, archived_to)?;
         }
         Ok(())
+    }
+
+    /// Has the archive made durable, at moments when everything decided has also been told.
+    fn settle(&mut self, now: ArrivalTime) {
+        let Some(archive) = &mut self.archive else { return };
+        let waits_at = self.checkpoints.as_ref().and_then(Checkpoints::waits_at);
+        let is_awaited = waits_at.is_some_and(|of| archive.feed.settled_to() < of);
+        let is_due = archive.settled.is_none_or(|last| now.since(last) >= SETTLE_EVERY);
+        if (is_awaited || is_due) && self.outlet.is_clear() {
+            archive.settled = Some(now);
+            archive.feed.settle(self.merger.closed_to());
+        }
     }
 
     fn item(&mut self, item: Item) -> anyhow::Result<()> {
@@ -228,8 +293,8 @@ impl Live {
         Ok(())
     }
 
-    fn take(&mut self, step: Step, cell: Option<&Cell>) {
-        if let Some(cell) = cell {
+    fn take(&mut self, mut step: Step, turn: shadow::Turn) {
+        if let shadow::Turn::Cell(cell) = &turn {
             for (index, letter) in &step.dead_letters {
                 self.outlet.dead_letter(&cell.records[*index].record, letter);
             }
@@ -239,12 +304,25 @@ impl Live {
             }
             self.shared.folded.fetch_add(cell.records.len() as u64, Ordering::Relaxed);
         }
+        let mut rows = archive::Rows::default();
+        if self.archive.is_some() {
+            rows.take(&mut step);
+        }
         for entry in &step.withheld {
             self.outlet.withheld(entry);
         }
+        let decided = self.shadow.as_ref().map(|_| shadow::Decided::of(&step));
         for output in step.outputs {
             self.outlet.submitted();
             self.narration.submit(output);
+        }
+        // Behind everything that is told: archive and candidate delay nothing.
+        if let Some(archive) = &mut self.archive {
+            archive.catching_up &= self.shared.clock.now().since(self.core.now()) > BEHIND;
+            archive.feed.offer(rows, archive.catching_up);
+        }
+        if let (Some(shadow), Some(decided)) = (&self.shadow, decided) {
+            shadow.offer(turn, decided);
         }
         self.shared.board.frames(&step.frames, self.core.now());
     }
@@ -257,6 +335,32 @@ impl Live {
         self.shared.metrics.pace(lag, patients.len(), self.merger.late_to_cell(), self.outlet.failed());
         self.shared.board.keep(|id| patients.contains_key(id));
     }
+}
+
+/// The candidate of the configuration, with what the core in force knows at the start.
+fn shadow_of(
+    config: &Config,
+    core: &Core,
+    closed_to: ArrivalTime,
+    shared: &Shared,
+) -> anyhow::Result<Option<Shadow>> {
+    let Some(candidate) = config.candidate() else { return Ok(None) };
+    let models = setup::models(&candidate).context("the candidate of models.shadow cannot be used")?;
+    let named = setup::bundles(&candidate)?.into_iter().map(|(of, _)| format!("{} {}", of.name, of.version));
+    let patients = core.patients().iter().map(|(id, patient)| {
+        let mut patient = patient.clone();
+        // What the model in force saw means nothing to the candidate.
+        (patient.past, patient.embedding, patient.assessment) = Default::default();
+        patient.unassessed = true;
+        (id.clone(), patient)
+    });
+    let known = (patients.collect(), core.units().clone());
+    let core =
+        Core::restore(Arc::new(candidate.core()?), models, known.0, known.1, closed_to, Counters::default());
+    let queue = config.models.shadow.queue;
+    let (registry, board) = (shared.metrics.registry(), shared.board.clone());
+    let shadow = Shadow::start(core, named.collect(), queue, registry, board);
+    Ok(Some(shadow.context("the candidate's thread could not be started")?))
 }
 
 fn source_config(config: &Config, offsets: &BTreeMap<(Stream, i32), i64>) -> source::Config {

@@ -11,6 +11,7 @@ pub mod formats;
 pub mod journal;
 pub mod known_times;
 pub mod labels;
+pub mod listed;
 pub mod metrics;
 pub mod missing;
 pub mod monitor;
@@ -48,6 +49,7 @@ pub use source::{Found, Input, Source, open, survey};
 pub use stamp::stamp;
 
 use crate::{
+    archive,
     clock::Clock,
     engine::{Cell, Core, Models, Output, core, core::Step},
     narration::request,
@@ -88,6 +90,28 @@ pub fn run(
     run_with(sources, options, progress, &|_, output| Some(tell(output, &options.models)))
 }
 
+/// As [`run`], with everything told and said written to an archive.
+///
+/// # Errors
+/// When a worker thread cannot be started.
+pub fn run_archived(
+    sources: &[Source],
+    options: &Options,
+    progress: &(dyn Fn(&Outcome) + Sync),
+    archive: &archive::Ordered,
+    frames_every: Span,
+) -> anyhow::Result<Vec<Outcome>> {
+    let finished = |_, outcome: &Outcome| {
+        progress(outcome);
+        Ok(())
+    };
+    work(sources, options, BTreeMap::new(), &finished, &|index, source| {
+        let mut into = Kept { archive, index, source: source.name().into(), rows: archive::Rows::default() };
+        let core = core_of(options).archiving(frames_every);
+        fold_source(source, options, core, &|o| Some(tell(o, &options.models)), Some(&mut into))
+    })
+}
+
 /// As [`run`], with the alert of each output made, or left out, by `told`.
 ///
 /// # Errors
@@ -102,7 +126,9 @@ pub fn run_with(
         progress(outcome);
         Ok(())
     };
-    work(sources, options, BTreeMap::new(), &finished, told)
+    work(sources, options, BTreeMap::new(), &finished, &|_, source| {
+        one_with(source, options, &|o| told(source, o))
+    })
 }
 
 /// As [`run`], going on from what is `done`, by the number of the source, and keeping in the journal what
@@ -122,7 +148,7 @@ pub fn resume(
         progress(outcome);
         Ok(())
     };
-    work(sources, options, done, &finished, &|_, output| Some(tell(output, &options.models)))
+    work(sources, options, done, &finished, &|_, source| one(source, options))
 }
 
 /// Replays the sources that are not `done`, several at a time; the first that cannot be finished ends it.
@@ -131,15 +157,14 @@ fn work(
     options: &Options,
     done: BTreeMap<usize, Outcome>,
     finished: &(dyn Fn(usize, &Outcome) -> anyhow::Result<()> + Sync),
-    told: &(dyn Fn(&Source, Output) -> Option<Alert> + Sync),
+    one: &(dyn Fn(usize, &Source) -> Outcome + Sync),
 ) -> anyhow::Result<Vec<Outcome>> {
     let left: Vec<usize> = (0..sources.len()).filter(|i| !done.contains_key(i)).collect();
     let next = AtomicUsize::new(0);
     let done = Mutex::new(done);
     let worker = || -> anyhow::Result<()> {
         while let Some(&i) = left.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let source = &sources[i];
-            let outcome = one_with(source, options, &|output| told(source, output));
+            let outcome = one(i, &sources[i]);
             if let Err(error) = finished(i, &outcome) {
                 next.store(left.len(), Ordering::Relaxed);
                 return Err(error);
@@ -166,6 +191,35 @@ pub fn one(source: &Source, options: &Options) -> Outcome {
 }
 
 fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<Alert>) -> Outcome {
+    fold_source(source, options, core_of(options), told, None)
+}
+
+fn core_of(options: &Options) -> Core {
+    Core::new(options.core.clone(), options.models.clone())
+}
+
+/// Where the rows of one source go.
+struct Kept<'a> {
+    archive: &'a archive::Ordered,
+    index: usize,
+    source: Arc<str>,
+    rows: archive::Rows,
+}
+
+impl Drop for Kept<'_> {
+    /// However a source ended, the next one has its turn.
+    fn drop(&mut self) {
+        self.archive.end(self.index, &self.source, std::mem::take(&mut self.rows));
+    }
+}
+
+fn fold_source(
+    source: &Source,
+    options: &Options,
+    mut core: Core,
+    told: &dyn Fn(Output) -> Option<Alert>,
+    mut into: Option<&mut Kept<'_>>,
+) -> Outcome {
     let mut outcome = Outcome::new(source);
     let mut inputs = match source.read() {
         Ok(inputs) => inputs,
@@ -181,7 +235,6 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
     if let Some(retrospect) = &mut retrospect {
         std::mem::take(&mut inputs.hindsight).iter().for_each(|event| retrospect.note(event));
     }
-    let mut core = Core::new(options.core.clone(), options.models.clone());
     let mut judge = Judge::new(std::mem::take(&mut inputs.alarms), options.cell);
     let mut pacer = Pacer::new(options);
     let mut data = blake3::Hasher::new();
@@ -201,13 +254,13 @@ fn one_with(source: &Source, options: &Options, told: &dyn Fn(Output) -> Option<
             if let Some(cell) = place(&mut building, input, options.cell) {
                 pacer.wait(cell.end);
                 judge.before(cell.end, &core);
-                fold(&mut core, cell, told, &mut outcome);
+                fold(&mut core, cell, told, &mut outcome, into.as_deref_mut());
             }
         }
     }
     if let Some(cell) = building {
         judge.before(cell.end, &core);
-        fold(&mut core, cell, told, &mut outcome);
+        fold(&mut core, cell, told, &mut outcome, into);
     }
     outcome.monitor_alarms = judge.finish(&core);
     outcome.monitor_unused = monitor::unused(&core);
@@ -239,9 +292,18 @@ fn read_batch(inputs: &mut Inputs, size: usize, batch: &mut Vec<Input>, outcome:
     }
 }
 
-fn fold(core: &mut Core, mut cell: Cell, told: &dyn Fn(Output) -> Option<Alert>, outcome: &mut Outcome) {
+fn fold(
+    core: &mut Core,
+    mut cell: Cell,
+    told: &dyn Fn(Output) -> Option<Alert>,
+    outcome: &mut Outcome,
+    mut into: Option<&mut Kept<'_>>,
+) {
     cell.sort();
-    let step: Step = core.cell(&cell);
+    let mut step: Step = core.cell(&cell);
+    if let Some(into) = &mut into {
+        into.rows.take(&mut step);
+    }
     for (_, letter) in &step.dead_letters {
         outcome.dead_letters.push(letter.clone());
     }
@@ -249,7 +311,12 @@ fn fold(core: &mut Core, mut cell: Cell, told: &dyn Fn(Output) -> Option<Alert>,
         outcome.frame(frame, assessment.as_ref());
     }
     outcome.withheld.extend(step.withheld);
+    let before = outcome.alerts.len();
     outcome.alerts.extend(step.outputs.into_iter().filter_map(told));
+    if let Some(into) = into {
+        into.rows.alerts.extend_from_slice(&outcome.alerts[before..]);
+        into.archive.more(into.index, &into.source, &mut into.rows);
+    }
 }
 
 /// The words, without a deadline: a replay waits for its narrator.

@@ -21,6 +21,12 @@ pub fn result(text: &str) {
     println!("{text}");
 }
 
+/// Standard output, for a result that is written as it comes.
+#[must_use]
+pub fn out() -> impl std::io::Write + Send {
+    std::io::BufWriter::new(std::io::stdout())
+}
+
 /// Prints a line about the work to standard error.
 pub fn note(text: &str) {
     eprintln!("{text}");

@@ -89,7 +89,7 @@ fn start(config: &Path) -> Child {
 }
 
 /// Records read according to the newest whole checkpoint.
-fn read_so_far(state: &Path) -> u64 {
+pub fn read_so_far(state: &Path) -> u64 {
     let (found, faults) = Store::open(state).unwrap().read();
     assert!(faults.is_empty(), "a kill left a damaged checkpoint: {faults:?}");
     found.map_or(0, |c| c.offsets.values().sum::<i64>().unsigned_abs())

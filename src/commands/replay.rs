@@ -4,7 +4,7 @@ mod verify;
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,10 +17,11 @@ use bedwatch_schemas::{NOTICE, alert::Alert, time::Span};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
+    archive,
     clock::{Clock, SystemClock},
     config,
     replay::{
-        self, Journal, Options, Outcome,
+        self, Journal, Options, Outcome, listed,
         metrics::{self, OtherFiles},
         report, tables,
         validation::monitor,
@@ -67,6 +68,9 @@ pub(super) struct Args {
     /// At most this many sources.
     #[arg(long)]
     limit: Option<usize>,
+    /// Also writes everything told and said into a new archive for `bedwatch query`.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "verify"])]
+    archive: Option<PathBuf>,
     /// Prints metrics.json as one line on standard output.
     #[arg(long)]
     json: bool,
@@ -114,12 +118,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     }
     let begun = clock.now();
     let rests = Rests::new(setup::bundles(&config)?, &core.hash)?;
-    let (journal, done) = journal(args, &replay::stamp(&sources, &rests, args.quick)?)?;
-    let progress = Progress::new(sources.len() - done.len());
-    let mut outcomes = replay::resume(&sources, &options, &journal, done, &|outcome| {
-        progress.one("replayed", format!("{} alerts in the last", outcome.alerts.len()));
-    })?;
-    progress.end();
+    std::fs::create_dir_all(&args.out).with_context(|| format!("{} cannot be made", args.out.display()))?;
+    let (mut outcomes, journal, archive) = match &args.archive {
+        None => journaled(args, &sources, &options, &rests)?,
+        Some(folder) => archived(folder, &config, &sources, &options)?,
+    };
     if args.labels == "none" {
         for outcome in &mut outcomes {
             (outcome.labels, outcome.sepsis3) = (None, None);
@@ -128,8 +131,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     }
     let seconds = clock.now().since(begun).as_secs_f64();
     let versions = Versions::new(rests, &outcomes);
-    write(args, &outcomes, OtherFiles::new(&others), versions, seconds, &writer)?;
-    journal.end()?;
+    write(args, &outcomes, OtherFiles::new(&others), versions, seconds, &writer, &config.deciding())?;
+    if let Some(journal) = journal {
+        journal.end()?;
+    }
+    // Hours of replay are worth their report whatever became of the archive beside it.
+    archive?;
     if outcomes.iter().all(|o| !o.faults.is_empty() && o.events() == 0) {
         bail!("no source could be read");
     }
@@ -155,20 +162,60 @@ pub(super) fn tell_others(others: &[Other]) {
         more => format!(" and {more} more"),
     };
     let (count, named) = (unknown.len(), named.join(", "));
-    terminal::note(&format!(
-        "{count} files hold no stay of a format known here and are not read: {named}{more}"
-    ));
+    let files = if count == 1 { "file holds" } else { "files hold" };
+    terminal::note(&format!("{count} {files} no stay of a format known here, not read: {named}{more}"));
 }
 
-/// The journal of the output folder, and what an interrupted replay has done.
-fn journal(args: &Args, of: &str) -> anyhow::Result<(Journal, BTreeMap<usize, Outcome>)> {
-    std::fs::create_dir_all(&args.out).with_context(|| format!("{} cannot be made", args.out.display()))?;
-    if !args.resume {
-        return Ok((Journal::begin(&args.out, of)?, BTreeMap::new()));
+/// The outcomes, the journal that ends with the report, and what became of the archive.
+type Replayed = (Vec<Outcome>, Option<Journal>, anyhow::Result<()>);
+
+/// A replay that can be interrupted: with the journal of its output folder.
+fn journaled(
+    args: &Args,
+    sources: &[replay::Source],
+    options: &Options,
+    rests: &Rests,
+) -> anyhow::Result<Replayed> {
+    let of = replay::stamp(sources, rests, args.quick)?;
+    let (journal, done) = if args.resume {
+        let (journal, done) = Journal::resume(&args.out, &of)?;
+        terminal::note(&format!("{} sources were finished before", done.len()));
+        (journal, done)
+    } else {
+        (Journal::begin(&args.out, &of)?, BTreeMap::new())
+    };
+    let progress = Progress::new(sources.len() - done.len());
+    let outcomes = replay::resume(sources, options, &journal, done, &|o| progress.replayed(o))?;
+    progress.end();
+    Ok((outcomes, Some(journal), Ok(())))
+}
+
+/// A replay that also fills an archive.
+fn archived(
+    folder: &Path,
+    config: &config::Config,
+    sources: &[replay::Source],
+    options: &Options,
+) -> anyhow::Result<Replayed> {
+    let archive = archive::Ordered::create(folder, &config.archive)?;
+    let every = config.archive.frames_every();
+    let progress = Progress::new(sources.len());
+    let outcomes = replay::run_archived(sources, options, &|o| progress.replayed(o), &archive, every)?;
+    progress.end();
+    let counts = match archive.finish() {
+        Ok(counts) => counts,
+        Err(error) => return Ok((outcomes, None, Err(error).context("the archive is not whole"))),
+    };
+    let rows: Vec<String> = counts.written.iter().map(|(t, n)| format!("{n} {}", t.name())).collect();
+    terminal::note(&format!("archive {}: {} in {} files", folder.display(), rows.join(", "), counts.parts));
+    if counts.waveforms > 0 {
+        terminal::note(&format!("{} waveform blocks are not in it", counts.waveforms));
     }
-    let (journal, done) = Journal::resume(&args.out, of)?;
-    terminal::note(&format!("{} sources were finished before", done.len()));
-    Ok((journal, done))
+    let dateless: u64 = counts.dateless.values().sum();
+    if dateless > 0 {
+        terminal::note(&format!("{dateless} rows of no day between the years 0 and 9999 are not in it"));
+    }
+    Ok((outcomes, None, Ok(())))
 }
 
 fn write(
@@ -178,6 +225,7 @@ fn write(
     versions: Versions,
     seconds: f64,
     writer: &bedwatch_inference::writer::Writer,
+    decides: &str,
 ) -> anyhow::Result<()> {
     let mut alerts: Vec<&Alert> = outcomes.iter().flat_map(|o| &o.alerts).collect();
     replay::sort(&mut alerts);
@@ -188,6 +236,8 @@ fn write(
     std::fs::write(args.out.join("metrics.json"), serde_json::to_string_pretty(&metrics)? + "\n")?;
     std::fs::write(args.out.join("report.html"), report::html(outcomes, &alerts, &metrics))?;
     tables::write(&metrics.validation, outcomes, &args.out)?;
+    listed::write(outcomes, &args.out)?;
+    std::fs::write(args.out.join("config.json"), decides)?;
     for outcome in outcomes {
         for fault in &outcome.faults {
             terminal::note(&format!("{}: {fault}", outcome.name));
@@ -255,6 +305,10 @@ impl Progress {
         if self.bar.is_hidden() && done.is_multiple_of(step) {
             terminal::note(&format!("{done} of {} sources {what}", self.total));
         }
+    }
+
+    fn replayed(&self, outcome: &Outcome) {
+        self.one("replayed", format!("{} alerts in the last", outcome.alerts.len()));
     }
 
     pub(super) fn end(&self) {

@@ -111,7 +111,7 @@ fn models(config: &Config, problems: &mut Vec<Problem>) {
         error("models.provider", "models.provider can be cpu, cuda or cuda:N".to_owned());
     }
     let narrates = config.narrator.backend == Backend::Onnx && !models.narrator.is_empty();
-    if models.encoder.is_empty() && !narrates {
+    if models.encoder.is_empty() && !narrates && config.candidate().is_none() {
         return;
     }
     match setup::onnxruntime(&models.onnxruntime) {
@@ -131,19 +131,25 @@ fn models(config: &Config, problems: &mut Vec<Problem>) {
     }
     let fusion = if models.encoder.is_empty() { "" } else { &models.fusion };
     let narrator = if narrates { &models.narrator } else { "" };
-    for (kind, name) in [("encoder", models.encoder.as_str()), ("fusion", fusion), ("narrator", narrator)] {
+    let shadow = &models.shadow;
+    for (key, kind, name) in [
+        ("models.encoder", "encoder", models.encoder.as_str()),
+        ("models.fusion", "fusion", fusion),
+        ("models.narrator", "narrator", narrator),
+        ("models.shadow.encoder", "encoder", &shadow.encoder),
+        ("models.shadow.fusion", "fusion", &shadow.fusion),
+    ] {
         if name.is_empty() {
             continue;
         }
-        let key = format!("models.{kind}");
         match Bundle::open(folder.join(name)) {
-            Err(why) => error(&key, format!("{key}: {why}")),
+            Err(why) => error(key, format!("{key}: {why}")),
             Ok(bundle) if bundle.manifest().kind != kind => {
                 let why = format!(
                     "{key}: the bundle {name} is no {kind} (its manifest says {:?})",
                     bundle.manifest().kind
                 );
-                error(&key, why);
+                error(key, why);
             }
             Ok(_) => {}
         }
@@ -152,11 +158,20 @@ fn models(config: &Config, problems: &mut Vec<Problem>) {
 
 /// The folder of checkpoints: a folder that can be written, or one that could be made.
 fn folders(config: &Config, problems: &mut Vec<Problem>) {
-    let folder = &config.state.folder;
-    if folder.as_os_str().is_empty() {
-        return;
+    for (key, folder) in [("state.folder", &config.state.folder), ("archive.folder", &config.archive.folder)]
+    {
+        if let Some(why) = unusable(folder) {
+            problems.push(Problem::error(key, format!("{key}: {} {why}", folder.display())));
+        }
     }
-    let why = match folder.metadata() {
+}
+
+/// Why a folder cannot be written in; one without a name is not wanted.
+fn unusable(folder: &Path) -> Option<String> {
+    if folder.as_os_str().is_empty() {
+        return None;
+    }
+    match folder.metadata() {
         Ok(about) if !about.is_dir() => Some("is no folder".to_owned()),
         Ok(_) => written(folder).err().map(|e| format!("cannot be written: {e}")),
         Err(_) => {
@@ -164,9 +179,6 @@ fn folders(config: &Config, problems: &mut Vec<Problem>) {
             let parent = if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent };
             (!parent.is_dir()).then(|| format!("cannot be made: there is no folder {}", parent.display()))
         }
-    };
-    if let Some(why) = why {
-        problems.push(Problem::error("state.folder", format!("state.folder: {} {why}", folder.display())));
     }
 }
 

@@ -27,7 +27,13 @@ use bedwatch_schemas::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Models, cell::Entry, patient::Patient, units::Units};
+use super::{
+    Cell, Models,
+    cell::Entry,
+    keep::{Keep, Snapshot},
+    patient::Patient,
+    units::Units,
+};
 
 /// Similar stretches told of a model's alert.
 const SIMILAR: usize = 3;
@@ -123,6 +129,10 @@ pub struct Step {
     pub dead_letters: Vec<(usize, DeadLetter)>,
     /// The frames evaluated with their assessments, for the board, risks and archives.
     pub frames: Vec<(FeatureFrame, Option<Assessment>)>,
+    /// Every event folded, in their order; only of a core that is [`Core::archiving`].
+    pub events: Vec<Event>,
+    /// The columns of the frames that are kept; likewise.
+    pub snapshots: Vec<Snapshot>,
 }
 
 /// A patient as looked at.
@@ -140,6 +150,7 @@ pub struct Core {
     units: Units,
     now: ArrivalTime,
     counters: Counters,
+    keep: Option<Keep>,
 }
 
 impl Core {
@@ -148,7 +159,15 @@ impl Core {
     pub fn new(config: Arc<Config>, models: Models) -> Self {
         let now = ArrivalTime::from_micros(i64::MIN / 2);
         let (patients, units, counters) = (BTreeMap::new(), Units::default(), Counters::default());
-        Self { config, models, patients, units, now, counters }
+        Self { config, models, patients, units, now, counters, keep: None }
+    }
+
+    /// The same core, whose steps also hold every event and the columns of the first frame in each
+    /// stretch of `frames_every`, and of each that something was decided on. It decides nothing else.
+    #[must_use]
+    pub fn archiving(mut self, frames_every: Span) -> Self {
+        self.keep = Some(Keep::new(frames_every));
+        self
     }
 
     /// A core resuming from a checkpoint.
@@ -161,7 +180,7 @@ impl Core {
         now: ArrivalTime,
         counters: Counters,
     ) -> Self {
-        Self { config, models, patients, units, now, counters }
+        Self { config, models, patients, units, now, counters, keep: None }
     }
 
     /// The patients, for the checkpoint.
@@ -265,6 +284,9 @@ impl Core {
 
     fn fold(&mut self, event: &Event, now: ArrivalTime, step: &mut Step) {
         *self.counters.events.entry(event.provenance.stream).or_default() += 1;
+        if self.keep.is_some() {
+            step.events.push(event.clone());
+        }
         if let Body::Feedback(feedback) = &event.body {
             self.hear(event, feedback);
             return;
@@ -340,6 +362,9 @@ impl Core {
 
     fn remove(&mut self, id: &PatientId) -> Option<Patient> {
         let patient = self.patients.remove(id)?;
+        if let Some(keep) = &mut self.keep {
+            keep.forget(id);
+        }
         self.units.moved(patient.unit.as_ref(), None);
         Some(patient)
     }
@@ -349,6 +374,9 @@ impl Core {
         let heard = std::mem::take(&mut patient.heard);
         let decided = patient.policy.leave(frame.at, &heard, &self.config.alerts);
         self.enter(&decided, &frame, step);
+        if self.keep.is_some() && is_spoken(&decided) {
+            step.snapshots.push(Snapshot::of(&patient.bed(&frame)));
+        }
         let assessment = patient.assessment.clone();
         for decision in decided.decisions {
             let site = self.site_evidence(&decision, &frame, patient);
@@ -474,6 +502,11 @@ impl Core {
             _ => ArrivalTime::from_micros(at.as_micros()),
         };
         patient.unevaluated = false;
+        if let Some(keep) = &mut self.keep
+            && keep.takes(id, at, is_spoken(&decided))
+        {
+            step.snapshots.push(Snapshot::of(&patient.bed(&frame)));
+        }
         self.enter(&decided, &frame, step);
         for decision in decided.decisions {
             let patient = &self.patients[id];
@@ -584,6 +617,11 @@ impl Core {
             }
         }
     }
+}
+
+/// Whether anything is told or entered in the ledger.
+fn is_spoken(decided: &Decided) -> bool {
+    !decided.decisions.is_empty() || !decided.ledger.is_empty()
 }
 
 /// Joins what is recent with what the encoder says, and gives the joint view. Where the fusion fails the

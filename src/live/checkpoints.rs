@@ -46,11 +46,15 @@ pub(super) fn restore(store: &Store, config: &str) -> Option<Checkpoint> {
     Some(found)
 }
 
+/// How long a checkpoint waits for the archive.
+const ARCHIVE_PATIENCE: Span = Span::secs(60);
+
 pub(super) struct Checkpoints {
     store: Store,
     every: Span,
     taken: Option<ArrivalTime>,
-    waiting: Option<Vec<u8>>,
+    /// The bytes and the moment they are of.
+    waiting: Option<(Vec<u8>, ArrivalTime)>,
 }
 
 impl Checkpoints {
@@ -58,7 +62,8 @@ impl Checkpoints {
         Self { store, every, taken: None, waiting: None }
     }
 
-    /// Takes a checkpoint when due and writes one that waits as soon as it may be written.
+    /// Takes a checkpoint when due and writes one that waits as soon as it may be written: with every
+    /// alert at the broker, and with the archive, where there is one, durable up to it.
     pub(super) fn turn(
         &mut self,
         core: &Core,
@@ -66,16 +71,28 @@ impl Checkpoints {
         closed_to: ArrivalTime,
         now: ArrivalTime,
         outlet: &Outlet,
+        archived_to: Option<ArrivalTime>,
     ) -> Result<(), checkpoint::Error> {
         if self.waiting.is_none() && self.taken.is_none_or(|t| now.since(t) >= self.every) {
             self.taken = Some(now);
-            self.waiting = Some(bytes(core, offsets, closed_to)?);
+            self.waiting = Some((bytes(core, offsets, closed_to)?, closed_to));
         }
         let safe = outlet.is_clear() && outlet.failed() == 0;
-        if let Some(bytes) = self.waiting.take_if(|_| safe) {
+        // An archive that does not answer must not keep the engine from knowing where it was.
+        let is_patient = self.taken.is_some_and(|taken| now.since(taken) < ARCHIVE_PATIENCE);
+        let kept = |of: ArrivalTime| archived_to.is_none_or(|to| to >= of) || !is_patient;
+        if let Some((bytes, of)) = self.waiting.take_if(|(_, of)| safe && kept(*of)) {
+            if archived_to.is_some_and(|to| to < of) {
+                tracing::error!("the archive does not answer; a crash now would lose rows of it");
+            }
             self.store.write(&bytes)?;
         }
         Ok(())
+    }
+
+    /// The moment of the checkpoint that waits to be written.
+    pub(super) fn waits_at(&self) -> Option<ArrivalTime> {
+        self.waiting.as_ref().map(|(_, of)| *of)
     }
 
     /// Writes at once: everything is with the broker already.

@@ -2,7 +2,10 @@
 //! broker has them.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,7 +17,7 @@ use bedwatch_ingest::kafka::{
 use bedwatch_schemas::{dead_letter::DeadLetter, time::Span, withheld::Withheld};
 
 use super::Shared;
-use crate::narration::Told;
+use crate::{archive::Feed, narration::Told};
 
 /// Header: when the triggering sample arrived, ms since the epoch.
 pub const TRIGGERED_HEADER: &str = "bedwatch_triggered_ms";
@@ -26,13 +29,14 @@ pub const LATENCY_HEADER: &str = "bedwatch_latency_ms";
 pub struct Outlet {
     sink: Sink,
     shared: Shared,
+    archive: Option<Arc<Feed>>,
     submitted: AtomicU64,
     sent: AtomicU64,
 }
 
 impl Outlet {
-    pub(super) fn new(sink: Sink, shared: Shared) -> Self {
-        Self { sink, shared, submitted: AtomicU64::new(0), sent: AtomicU64::new(0) }
+    pub(super) fn new(sink: Sink, shared: Shared, archive: Option<Arc<Feed>>) -> Self {
+        Self { sink, shared, archive, submitted: AtomicU64::new(0), sent: AtomicU64::new(0) }
     }
 
     /// Counts an alert decided: it must come by [`Outlet::alert`] later.
@@ -72,6 +76,10 @@ impl Outlet {
             // Not counted as sent: no checkpoint is written past it, so a restart says it again.
             tracing::error!(%error, "an alert could not be handed to Kafka");
             return;
+        }
+        // Before it counts as sent: from then on the archive may be settled.
+        if let Some(archive) = &self.archive {
+            archive.alert(alert);
         }
         self.sent.fetch_add(1, Ordering::Relaxed);
         // What is older than a minute was caught up after a start: not a latency of the engine.

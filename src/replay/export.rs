@@ -5,7 +5,7 @@
 //! memory is bounded and the files' bytes depend on nothing but the records. Columns are described in
 //! `docs/training-tables.md`.
 
-mod events;
+pub(crate) mod events;
 mod hours;
 mod minutes;
 mod moments;

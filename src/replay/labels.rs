@@ -32,6 +32,8 @@ pub struct Scored {
 /// A truth with what the model and the scores said of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Row {
+    /// When the truth is of; `None` where it is of the whole stay.
+    pub at: Option<EventTime>,
     /// By the model.
     pub model: Scored,
     /// The scores known then, in the order of [`ScoreKind::ALL`].
@@ -129,7 +131,7 @@ pub fn hours(outcome: &Outcome, head: Head, standard: Standard) -> Vec<Row> {
             Head::Deterioration => hour.deterioration,
             Head::Death | Head::Seizure | Head::Hypoglycaemia => None,
         };
-        scored.extend(truth.map(|truth| Row { model: Scored { truth, risk }, scores }));
+        scored.extend(truth.map(|truth| Row { at: Some(hour.at), model: Scored { truth, risk }, scores }));
     }
     scored
 }
@@ -150,12 +152,14 @@ pub fn death(outcome: &Outcome, head: Head) -> Option<Row> {
     let in_time = outcome.risks.iter().rev().filter(|r| until.is_none_or(|until| r.at <= until));
     let last = in_time.into_iter().find_map(|r| Some((r.probabilities[head.index()]?, r.scores)));
     let (risk, scores) = last.unwrap_or((0.0, [None; 6]));
-    Some(Row { model: Scored { truth, risk }, scores })
+    Some(Row { at: None, model: Scored { truth, risk }, scores })
 }
 
 /// A moment with a truth, the risk the model gave it and the rule beside.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Told {
+    /// The moment.
+    pub at: EventTime,
     /// By the model.
     pub model: Scored,
     /// By the rule for the same; more is likelier. `None` where there is no rule or it says nothing.
@@ -191,7 +195,8 @@ pub fn told(outcome: &Outcome, head: Head, standard: Standard) -> Vec<Told> {
             }
             Head::Sepsis | Head::Death => return None,
         };
-        Some(Told { model: Scored { truth: truth?, risk }, rule: rule.map(|x| x as f32), scores: row.scores })
+        let rule = rule.map(|x| x as f32);
+        Some(Told { at: row.at, model: Scored { truth: truth?, risk }, rule, scores: row.scores })
     };
     outcome.risks.iter().filter_map(told).collect()
 }

@@ -44,6 +44,29 @@ pub struct RiskRow {
     pub glucose_forecast_mg_dl: Option<f64>,
 }
 
+impl RiskRow {
+    /// The row of a frame; `None` where neither the encoder ran nor the EEG is of this second.
+    #[must_use]
+    pub fn of(frame: &FeatureFrame, assessment: Option<&Assessment>) -> Option<Self> {
+        let seizure_score = frame.eeg.as_ref().filter(|e| frame.at.since(e.at) <= Span::secs(1));
+        if assessment.is_none() && seizure_score.is_none() {
+            return None;
+        }
+        let risks = assessment.map_or(&[][..], |a| &a.risks);
+        Some(Self {
+            patient: frame.patient.as_str().to_owned(),
+            at: frame.at,
+            probabilities: Head::ALL.map(|head| risks.iter().find(|r| r.head == head).map(|r| r.probability)),
+            certainties: Head::ALL.map(|head| risks.iter().find(|r| r.head == head)?.certainty),
+            distance: assessment.and_then(|a| a.distance),
+            unfamiliar: assessment.map(|a| a.unfamiliar),
+            scores: ScoreKind::ALL.map(|kind| frame.score(kind).map(|s| s.value)),
+            seizure_score: seizure_score.map(|e| e.seizure_score),
+            glucose_forecast_mg_dl: frame.glucose.as_ref().and_then(|g| g.forecast_20min_mg_dl),
+        })
+    }
+}
+
 /// What is known of a person, for groups.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Person {
@@ -219,26 +242,15 @@ impl Outcome {
                 readings.push((glucose.at, glucose.last_mg_dl));
             }
         }
-        let seizure_score = frame.eeg.as_ref().filter(|e| frame.at.since(e.at) <= Span::secs(1));
-        if assessment.is_none() && seizure_score.is_none() {
+        let Some(row) = RiskRow::of(frame, assessment) else {
             return;
-        }
+        };
         if assessment.is_some() {
             self.known.take(frame);
         }
         let risks = assessment.map_or(&[][..], |a| &a.risks);
         self.operating_points.extend(risks.iter().map(|r| (r.head, r.operating_point)));
-        self.risks.push(RiskRow {
-            patient: frame.patient.as_str().to_owned(),
-            at: frame.at,
-            probabilities: Head::ALL.map(|head| risks.iter().find(|r| r.head == head).map(|r| r.probability)),
-            certainties: Head::ALL.map(|head| risks.iter().find(|r| r.head == head)?.certainty),
-            distance: assessment.and_then(|a| a.distance),
-            unfamiliar: assessment.map(|a| a.unfamiliar),
-            scores: ScoreKind::ALL.map(|kind| frame.score(kind).map(|s| s.value)),
-            seizure_score: seizure_score.map(|e| e.seizure_score),
-            glucose_forecast_mg_dl: frame.glucose.as_ref().and_then(|g| g.forecast_20min_mg_dl),
-        });
+        self.risks.push(row);
     }
 
     pub(super) fn finish(&mut self, core: &Core, data: [u8; 32]) {

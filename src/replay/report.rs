@@ -21,7 +21,7 @@ use super::{
 };
 
 /// Text made safe for HTML.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -38,7 +38,7 @@ fn escape(text: &str) -> String {
 }
 
 /// A number with blanks between thousands.
-fn count(n: usize) -> String {
+pub(crate) fn count(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
@@ -67,10 +67,10 @@ fn interval(i: Option<Interval>) -> String {
 }
 
 /// A table in the making.
-struct Table(String);
+pub(crate) struct Table(String);
 
 impl Table {
-    fn new(caption: &str, columns: &[&str]) -> Self {
+    pub(crate) fn new(caption: &str, columns: &[&str]) -> Self {
         let mut html = String::from("<div class=scroll><table>");
         if !caption.is_empty() {
             let _ = write!(html, "<caption>{}</caption>", escape(caption));
@@ -83,7 +83,7 @@ impl Table {
         Self(html)
     }
 
-    fn row(&mut self, cells: &[String]) {
+    pub(crate) fn row(&mut self, cells: &[String]) {
         self.0.push_str("<tr>");
         for (i, cell) in cells.iter().enumerate() {
             let (begin, end) = if i == 0 { ("<th scope=row>", "</th>") } else { ("<td>", "</td>") };
@@ -92,10 +92,15 @@ impl Table {
         self.0.push_str("</tr>");
     }
 
-    fn end(self, out: &mut String) {
+    pub(crate) fn end(self, out: &mut String) {
         out.push_str(&self.0);
         out.push_str("</table></div>");
     }
+}
+
+/// The beginning of a page: its title and its style.
+pub(crate) fn page(title: &str) -> String {
+    HEAD.replace("bedwatch replay report", &escape(title))
 }
 
 /// Sources shown with a curve of their risks.

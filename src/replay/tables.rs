@@ -140,7 +140,7 @@ fn cells(i: Option<Interval>) -> String {
 }
 
 /// Text of a folder's name: quoted where it must be, and never a formula to a spreadsheet.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let harmless =
         if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text.to_owned() };
     if harmless.contains([',', '"', '\n', '\r']) {

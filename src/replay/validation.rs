@@ -8,7 +8,7 @@ pub mod monitor;
 pub mod ranked;
 pub mod sepsis;
 
-use bedwatch_schemas::{risk::Head, score::ScoreKind};
+use bedwatch_schemas::{risk::Head, score::ScoreKind, time::EventTime};
 use serde::Serialize;
 
 use super::{
@@ -105,6 +105,7 @@ pub struct Group {
 
 /// A source with labels.
 struct Stay {
+    source: String,
     rows: Vec<Row>,
     person: Option<Person>,
     site: String,
@@ -132,7 +133,12 @@ pub fn of(outcomes: &[Outcome]) -> Validation {
 /// The labelled rows of every source for a head, what they are, and the head that speaks.
 fn rows(outcomes: &[Outcome], head: Head, standard: Standard) -> Option<(&'static str, Head, Vec<Stay>)> {
     let stays = |of: &dyn Fn(&Outcome) -> Vec<Row>| -> Vec<Stay> {
-        let stay = |o: &Outcome| Stay { rows: of(o), person: o.person(), site: o.site.clone() };
+        let stay = |o: &Outcome| Stay {
+            source: o.name.clone(),
+            rows: of(o),
+            person: o.person(),
+            site: o.site.clone(),
+        };
         outcomes.iter().map(stay).filter(|s| !s.rows.is_empty()).collect()
     };
     let told = |head| outcomes.iter().any(|o| o.operating_points.contains_key(&head));
@@ -147,8 +153,55 @@ fn rows(outcomes: &[Outcome], head: Head, standard: Standard) -> Option<(&'stati
     if !hours.is_empty() {
         return Some(("hour", head, hours));
     }
-    let row = |t: labels::Told| Row { model: t.model, scores: t.scores };
+    let row = |t: labels::Told| Row { at: Some(t.at), model: t.model, scores: t.scores };
     Some(("moment", head, stays(&|o| labels::told(o, head, standard).into_iter().map(row).collect())))
+}
+
+/// A truth with the risk that a head gave it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Truth {
+    /// The head, and under which definition where it has several.
+    pub head: &'static str,
+    /// What is scored: `hour`, `moment` or `stay`.
+    pub per: &'static str,
+    /// The source.
+    pub source: String,
+    /// When; `None` for a stay.
+    pub at: Option<EventTime>,
+    /// The label.
+    pub truth: bool,
+    /// The risk.
+    pub risk: f32,
+    /// Where the head alerts.
+    pub operating_point: f32,
+}
+
+/// Every truth that the studies rest on.
+#[must_use]
+pub fn truths(outcomes: &[Outcome]) -> Vec<Truth> {
+    let of = |head, standard: Standard| {
+        let (per, by, stays) = rows(outcomes, head, standard)?;
+        let operating_point = outcomes.iter().find_map(|o| o.operating_points.get(&by).copied())?;
+        let truth = move |source: String, row: Row| Truth {
+            head: standard.name(head),
+            per,
+            source,
+            at: row.at,
+            truth: row.model.truth,
+            risk: row.model.risk,
+            operating_point,
+        };
+        let of_stay = move |stay: Stay| {
+            let Stay { source, rows, .. } = stay;
+            rows.into_iter().map(move |row| truth(source.clone(), row))
+        };
+        Some(stays.into_iter().flat_map(of_stay).collect::<Vec<_>>())
+    };
+    Head::ALL
+        .into_iter()
+        .flat_map(|head| Standard::of(head).iter().filter_map(move |s| of(head, *s)))
+        .flatten()
+        .collect()
 }
 
 /// Thresholds of the decision curve, per cent.

@@ -91,6 +91,13 @@ fn minutes(span: Span) -> f64 {
 }
 
 impl Bed<'_> {
+    /// The value of a column, finite, with 0 and 1 for false and true; `None` where it is not known or no
+    /// longer speaks of now.
+    #[must_use]
+    pub fn value(&self, column: Column) -> Option<f64> {
+        self.read(column).value
+    }
+
     /// The value of a column.
     pub(super) fn read(&self, column: Column) -> Read {
         let frame = self.frame;

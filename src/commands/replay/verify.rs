@@ -37,12 +37,10 @@ pub(super) fn run(args: &Args, run: &Path, sources: &[Source], options: &Options
     }
     let moments = verify::Moments::new(&recorded);
     let progress = super::Progress::new(sources.len());
-    let outcomes = replay::run_with(
-        sources,
-        options,
-        &|outcome: &Outcome| progress.one("replayed", format!("{} alerts in the last", outcome.alerts.len())),
-        &|_, output| Some(moments.tell(output, &options.models.writer)),
-    )?;
+    let outcomes =
+        replay::run_with(sources, options, &|outcome: &Outcome| progress.replayed(outcome), &|_, output| {
+            Some(moments.tell(output, &options.models.writer))
+        })?;
     progress.end();
     let mut replayed: Vec<&Alert> = outcomes.iter().flat_map(|o| &o.alerts).collect();
     replay::sort(&mut replayed);

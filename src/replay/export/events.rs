@@ -112,7 +112,8 @@ impl Events {
     }
 }
 
-const fn status(status: ResultStatus) -> &'static str {
+/// How final a result is, in a word.
+pub(crate) const fn status(status: ResultStatus) -> &'static str {
     match status {
         ResultStatus::Preliminary => "preliminary",
         ResultStatus::Final => "final",
@@ -121,7 +122,8 @@ const fn status(status: ResultStatus) -> &'static str {
     }
 }
 
-const fn action(action: InfusionAction) -> &'static str {
+/// What happened with a drug, in a word.
+pub(crate) const fn action(action: InfusionAction) -> &'static str {
     match action {
         InfusionAction::RateSet => "rate_set",
         InfusionAction::Stopped => "stopped",
@@ -130,7 +132,8 @@ const fn action(action: InfusionAction) -> &'static str {
     }
 }
 
-const fn happening(kind: &AdtKind) -> &'static str {
+/// The administrative happening in a word.
+pub(crate) const fn happening(kind: &AdtKind) -> &'static str {
     match kind {
         AdtKind::Admit => "admit",
         AdtKind::Transfer => "transfer",

@@ -60,17 +60,77 @@ struct Stay {
     leads_hours: Vec<f64>,
 }
 
+/// What the alerts of a source did for one event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Met {
+    /// Whether one stood before or during it.
+    seen: bool,
+    /// How long before it one stood, hours; `None`: none foretold it.
+    lead_hours: Option<f64>,
+}
+
+fn meet(event: Event, alerts: &[Stood], before: Span) -> Met {
+    let from = event.at - before;
+    let stands = |a: &&Stood, until| a.from <= until && a.until >= from;
+    let first = alerts.iter().filter(|a| stands(a, event.at)).map(|a| a.from.max(from)).min();
+    Met {
+        seen: alerts.iter().any(|a| stands(&a, event.over)),
+        lead_hours: first.map(|first| event.at.since(first).as_hours_f64()),
+    }
+}
+
+/// One event with what one kind of alert did for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// What an event is.
+    pub definition: Definition,
+    /// The kind of alert; `any` is every clinical kind together.
+    pub kind: &'static str,
+    /// The source.
+    pub source: String,
+    /// The event.
+    pub event: Event,
+    /// Whether an alert stood before or during it.
+    pub seen: bool,
+    /// How long before it one stood, hours; `None`: none foretold it.
+    pub lead_hours: Option<f64>,
+}
+
+/// Every event of every definition, with the kind of alert that is made for it and, where others can have
+/// to do with it, every clinical kind together.
+#[must_use]
+pub fn listed(outcomes: &[Outcome]) -> Vec<Listed> {
+    let mut all = Vec::new();
+    for outcome in outcomes {
+        let stood = stood(outcome);
+        for definition in Definition::ALL {
+            let own = definition.made_for();
+            let any = definition.concerns(AlertKind::EarlyWarning).then_some(ANY);
+            for kind in any.into_iter().chain([own.name()]) {
+                let alerts: Vec<Stood> = match kind {
+                    ANY => stood.values().flatten().copied().collect(),
+                    _ => stood.get(&own).cloned().unwrap_or_default(),
+                };
+                for event in events(outcome, definition).unwrap_or_default() {
+                    let Met { seen, lead_hours } = meet(event, &alerts, definition.before());
+                    let source = outcome.name.clone();
+                    all.push(Listed { definition, kind, source, event, seen, lead_hours });
+                }
+            }
+        }
+    }
+    all
+}
+
 fn stay(events: &[Event], alerts: &[Stood], before: Span, hours: f64) -> Stay {
     let mut stay = Stay { hours, alerts: alerts.len() as f64, ..Stay::default() };
     for event in events {
-        let from = event.at - before;
-        let stands = |a: &&Stood, until| a.from <= until && a.until >= from;
+        let met = meet(*event, alerts, before);
         stay.events += 1.0;
-        stay.seen += f64::from(u8::from(alerts.iter().any(|a| stands(&a, event.over))));
-        let first = alerts.iter().filter(|a| stands(a, event.at)).map(|a| a.from.max(from)).min();
-        if let Some(first) = first {
+        stay.seen += f64::from(u8::from(met.seen));
+        if let Some(lead) = met.lead_hours {
             stay.foretold += 1.0;
-            stay.leads_hours.push(event.at.since(first).as_hours_f64());
+            stay.leads_hours.push(lead);
         }
     }
     let of_an_event = |a: &&Stood| events.iter().any(|e| a.from <= e.over && a.until >= e.at - before);

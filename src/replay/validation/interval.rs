@@ -47,6 +47,12 @@ impl Resamples {
         Self { draws: (0..resamples).map(|_| draw()).collect(), once: vec![1; stays] }
     }
 
+    /// Every stay once: the data as they are.
+    #[must_use]
+    pub fn once(&self) -> &[u16] {
+        &self.once
+    }
+
     /// The interval of a statistic of how often each stay counts. `None` where it is not defined of the
     /// data as they are; resamples of which it is not defined (no positive among them) are left out.
     pub fn interval(&self, statistic: impl Fn(&[u16]) -> Option<f64>) -> Option<Interval> {

@@ -74,7 +74,8 @@ fn notes_of_one_antibiotic_less_than_two_days_apart_are_one_course() {
         until: time(hours(until)),
         is_intravenous: true,
     };
-    let cases: [(&[(i64, &str)], Vec<Antibiotic>); 4] = [
+    type Case<'a> = (&'a [(i64, &'a str)], Vec<Antibiotic>);
+    let cases: [Case<'_>; 4] = [
         (&[(1, "vancomycin")], vec![given(1, 25)]),
         (&[(1, "vancomycin"), (9, "vancomycin"), (56, "vancomycin")], vec![given(1, 80)]),
         (&[(1, "vancomycin"), (49, "vancomycin")], vec![given(1, 25), given(49, 73)]),

@@ -39,7 +39,8 @@ fn without_cultures_or_antibiotics_nothing_is_told() {
     // Tables that lack a column.
     let unread = ("MICROBIOLOGYEVENTS.csv", "SUBJECT_ID,CHARTDATE\n".to_owned());
     let cut = ("PRESCRIPTIONS.csv", orders.1.replace("ROUTE", "ROUT"));
-    let cases: [(&[&(&str, String)], [bool; 2]); 9] = [
+    type Case<'a> = (&'a [&'a (&'a str, String)], [bool; 2]);
+    let cases: [Case<'_>; 9] = [
         (&[], [false, false]),
         (&[&micro], [false, false]),
         (&[&orders, &inputs], [false, false]),
